@@ -12,8 +12,8 @@
     ├── StorageError       (RuntimeError)  a database or folder cannot be used
     └── ArtifactError      (RuntimeError)  a stored result is missing or damaged
 
-Each is also the builtin that a caller would catch. A message says what was expected, what was got, where, and what to do;
-the command line shows it as one line and exits with 2.
+Each is also the builtin that a caller would catch. A message says what was expected, what was got, where, and what to
+do; the command line shows it as one line and exits with 2.
 """
 
 from __future__ import annotations

@@ -1,0 +1,343 @@
+"""Mixer: decides in `draw`, moves in `apply`, follows maps in `carry`.
+
+`draw` sees images, labels and importance maps and makes every decision, random or not. `apply` only moves and blends,
+so that a plan made by hand reproduces any other implementation's result. A subclass for pairs usually overrides
+`PairMixer.decide` alone; what moves pixels is in `automix.mixing.families`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from automix.errors import PolicyError
+from automix.mixing.batch import Batch, MixedBatch, MixPlan, PairPlan
+from automix.mixing.buffers import Buffers
+from automix.mixing.component import Component
+from automix.mixing.guide import Guide
+from automix.mixing.pairing import Pairing, RandomPairing
+from automix.mixing.params import Choice, Float
+from automix.mixing.ratio import BetaLaw, RatioLaw
+from automix.mixing.shares import constant_shares
+
+__all__ = [
+    "ArtifactStore",
+    "KeepPlan",
+    "LossContext",
+    "Mixer",
+    "ModelInfo",
+    "PairMixer",
+    "PrepareContext",
+    "Requires",
+]
+
+
+@dataclass(frozen=True)
+class Requires:
+    """What a mixer, guide or rule needs; checked against data and model before the first trial.
+
+    Args:
+        tasks: for which tasks it is defined.
+        min_size_px: smallest picture side that makes sense.
+        square: whether pictures must be square.
+        min_channels: fewest channels.
+        attention: needs a model with attention maps.
+        spatial_features: needs a model with a feature map.
+        teacher: needs a trained teacher.
+        human_data: needs human judgments.
+    """
+
+    tasks: tuple[str, ...] = ("single", "multi")
+    min_size_px: int = 1
+    square: bool = False
+    min_channels: int = 1
+    attention: bool = False
+    spatial_features: bool = False
+    teacher: bool = False
+    human_data: bool = False
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What `Mixer.extra_modules` may know of the model: its feature width and the classes."""
+
+    num_features: int
+    num_classes: int
+
+
+@dataclass(frozen=True, eq=False)
+class LossContext:
+    """What an extra loss may look at.
+
+    Args:
+        model: the model being trained.
+        batch: the clean batch.
+        mixed: the mixed batch that went through the model.
+        logits: (B', K) of the mixed images.
+        clean_logits: returns (B, K) of the clean images; one forward pass, shared by all who ask.
+        probes: what was captured during the forward pass, by name.
+        extra: the modules from `Mixer.extra_modules`, which the trainer owns.
+    """
+
+    model: nn.Module
+    batch: Batch
+    mixed: MixedBatch
+    logits: Tensor
+    clean_logits: Callable[[], Tensor]
+    probes: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, nn.Module] = field(default_factory=dict)
+
+
+class ArtifactStore(ABC):
+    """Keeps what a `prepare` stage made, by content key; handed in by whoever runs the search."""
+
+    @abstractmethod
+    def tensors(self, key: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        """Return the tensors stored under ``key``, made once (under a lock) by ``make`` where missing."""
+
+
+@dataclass(frozen=True, eq=False)
+class PrepareContext:
+    """What a `prepare` stage may use.
+
+    Args:
+        batches: returns training batches (images normalised, without augmentation) one after the other.
+        num_classes: K.
+        device: where to compute.
+        fingerprint: content hash of the data, to be part of the artifact's key.
+        store: where the result is kept.
+    """
+
+    batches: Callable[[], Any]
+    num_classes: int
+    device: torch.device
+    fingerprint: str
+    store: ArtifactStore
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KeepPlan(MixPlan):
+    """Nothing is mixed.
+
+    Args:
+        n: rows of the batch.
+    """
+
+    n: int
+
+    @property
+    def sources(self) -> Tensor:
+        """(n, 1) int64: each row itself."""
+        return torch.arange(self.n)[:, None]
+
+    @property
+    def weights(self) -> Tensor:
+        """(n, 1) float32: ones."""
+        return torch.ones(self.n, 1)
+
+
+class Mixer(Component, ABC):
+    """Decides which images are mixed and how, and does it.
+
+    Attributes:
+        reads: slots of a policy branch that it uses, of "ratio", "pairing", "guide", "labels"; the others are rejected
+            in a
+            document and absent from the search space.
+        defaults: what fills a slot that is not given.
+        requires: what must be there for it to work.
+        plan_type: the class of its plans, documented field by field, for plans made by hand.
+        share_equals_weight: whether the share of pixels is the label weight (before any label rule); checked on
+            constant-colour images.
+        dtypes: image types that `apply` takes.
+
+    Args:
+        ratio: law of lam. pairing: who with whom. guide: importance maps. Each only where the mixer reads that slot.
+        values: declared parameters.
+    """
+
+    kind = "mixer"
+    reads: ClassVar[frozenset[str]] = frozenset()
+    defaults: ClassVar[Mapping[str, Component]] = {}
+    requires: ClassVar[Requires] = Requires()
+    plan_type: ClassVar[type[MixPlan]] = KeepPlan
+    share_equals_weight: ClassVar[bool] = True
+    dtypes: ClassVar[tuple[torch.dtype, ...]] = (torch.float32, torch.bfloat16, torch.float16)
+
+    def __init__(
+        self,
+        *,
+        ratio: RatioLaw | None = None,
+        pairing: Pairing | None = None,
+        guide: Guide | None = None,
+        **values: Any,
+    ) -> None:
+        super().__init__(**values)
+        given: dict[str, Component | None] = {"ratio": ratio, "pairing": pairing, "guide": guide}
+        for slot, component in given.items():
+            if component is not None and slot not in self.reads:
+                raise PolicyError(
+                    f"The mixer {self.name!r} has no {slot}: leave `{slot}` out (it reads {sorted(self.reads)})."
+                )
+        self._slots = {slot: given[slot] or self.defaults.get(slot) for slot in given}
+
+    @property
+    def ratio(self) -> RatioLaw:
+        """The law of lam in this mixer's slot."""
+        return cast(RatioLaw, self._filled("ratio"))
+
+    @property
+    def pairing(self) -> Pairing:
+        """The pairing in this mixer's slot."""
+        return cast(Pairing, self._filled("pairing"))
+
+    @property
+    def guide(self) -> Guide:
+        """The guide in this mixer's slot."""
+        return cast(Guide, self._filled("guide"))
+
+    def _filled(self, slot: str) -> Component:
+        component = self._slots[slot]
+        if component is None:
+            raise PolicyError(f"The mixer {self.name!r} needs a {slot}: name one in the policy.")
+        return component
+
+    @property
+    def input_name(self) -> str:
+        """The input treatment that belongs to this mixer where a policy names none."""
+        return "standard"
+
+    @abstractmethod
+    def draw(self, batch: Batch, generator: torch.Generator) -> MixPlan:
+        """Decide everything about one batch. Random numbers come from ``generator`` (CPU) alone."""
+
+    def apply(self, images: Tensor, plan: MixPlan, buffers: Buffers | None = None) -> MixedBatch:
+        """Carry out a plan.
+
+        Args:
+            images: (B, C, H, W); not changed.
+            plan: from `draw`, or made by hand.
+            buffers: where output memory is taken from; fresh memory where None.
+
+        Returns:
+            The mixed batch, on the images' device.
+        """
+        if isinstance(plan, KeepPlan):
+            return MixedBatch.unmixed(images)
+        plan = plan.to(images.device)
+        shape = (len(plan.sources), *images.shape[1:])
+        out = (buffers or Buffers()).take(shape, images.dtype, images.device)
+        return MixedBatch(
+            images=self.move(images, plan, out),
+            sources=plan.sources,
+            weights=plan.weights,
+            plan=plan,
+            share_function=partial(self.shares, plan),
+        )
+
+    def move(self, images: Tensor, plan: Any, out: Tensor) -> Tensor:
+        """Write the mixed images into ``out``; the plan is this mixer's own type, on the images' device."""
+        raise NotImplementedError(f"{type(self).__name__}.move")  # a plugin author's bug: only `none` never gets here
+
+    def shares(self, plan: Any, h: int, w: int, how: str) -> Tensor:
+        """Compute `MixedBatch.shares` for a plan of this mixer's own type; constant weights unless overridden."""
+        return constant_shares(plan.weights)
+
+    def carry(self, maps: Tensor, plan: MixPlan) -> Tensor:
+        """Bring per-image maps through the plan: where each source's map lies in the picture, and how much of it is
+        still seen.
+
+        Mass moves with the pixels: what is cut away is gone, what is shrunk keeps its sum, what is blended counts by
+        its share. Nothing photometric happens (no gain, no offset), so that maps of any unit can be carried.
+
+        Args:
+            maps: (B, 1, h, w) float, non-negative, any resolution.
+            plan: as for `apply`.
+
+        Returns:
+            (B', S, h, w) float32.
+        """
+        plan = plan.to(maps.device)
+        sources = plan.sources.to(maps.device)
+        return maps[sources][:, :, 0].float() * self.shares(plan, maps.shape[-2], maps.shape[-1], "area").to(
+            maps.device
+        )
+
+    def loss(self, context: LossContext) -> Tensor | None:
+        """Return an extra loss (0-d) added to the classification loss, or None."""
+        return None
+
+    def extra_modules(self, info: ModelInfo) -> Mapping[str, nn.Module]:
+        """Return trainable modules that the extra loss needs; the trainer owns them."""
+        return {}
+
+    def prepare(self, context: PrepareContext) -> None:
+        """Train or fit what the mixer needs before the first batch; the result goes through ``context.store``."""
+
+
+class PairMixer(Mixer):
+    """A mixer that gives each image one partner.
+
+    `draw` picks partners (pairing), lam (ratio) and the rows to mix (prob) and leaves the rest to `decide`.
+    """
+
+    reads = frozenset({"ratio", "pairing", "labels"})
+    defaults: ClassVar[Mapping[str, Component]] = {"ratio": BetaLaw(), "pairing": RandomPairing()}
+    plan_type: ClassVar[type[MixPlan]] = PairPlan
+
+    prob = Float(
+        1.0,
+        low=0.0,
+        high=1.0,
+        search=(0.3, 1.0),
+        doc="Probability that an image (or batch) is mixed.",
+        source="OpenMixup benchmark",
+    )
+    prob_unit = Choice(
+        "sample",
+        choices=("sample", "batch"),
+        doc="Whether `prob` is a coin per image or per batch.",
+        source="official codes: batch",
+        searched=False,
+    )
+    draw_unit = Choice(
+        "sample",
+        choices=("sample", "batch"),
+        doc="Whether lam and geometry are drawn once per image or once per batch.",
+        source="official codes: batch",
+        searched=False,
+    )
+
+    def draw(self, batch: Batch, generator: torch.Generator) -> MixPlan:
+        """Draw which rows, partners and lam; then `decide`."""
+        n = len(batch)
+        coins = 1 if self.prob_unit == "batch" else n
+        # Drawn also where prob is 0 or 1, so that what follows in the stream does not depend on prob.
+        active = torch.rand(coins, generator=generator) < self.prob
+        if coins == 1 and not bool(active):
+            return KeepPlan(n=n)
+        perm = self.pairing.partners(batch.class_indices, generator)
+        lam = self.ratio.sample(1 if self.draw_unit == "batch" else n, generator)
+        plan = self.decide(batch, perm, lam, generator)
+        return plan if bool(active.all()) else self.keep_own(plan, ~active)
+
+    @abstractmethod
+    def decide(self, batch: Batch, perm: Tensor, lam: Tensor, generator: torch.Generator) -> PairPlan:
+        """Make the plan for given partners and ratios.
+
+        Args:
+            batch: images, labels and maps.
+            perm: (B,) int64, CPU.
+            lam: (B,) float32, CPU; or (1,) where geometry is drawn once for the whole batch.
+            generator: for what is still random.
+        """
+
+    def keep_own(self, plan: PairPlan, rows: Tensor) -> PairPlan:
+        """Return the plan with ``rows`` ((B,) bool) left unmixed: their partner is themselves, with lam 1."""
+        own = torch.arange(len(plan.perm))
+        return plan.replaced(perm=torch.where(rows, own, plan.perm), lam=plan.lam.masked_fill(rows, 1.0))
