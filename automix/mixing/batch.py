@@ -50,9 +50,8 @@ class Batch:
                 f"Expected one label for each of {len(self.images)} images but got {tuple(self.labels.shape)}."
             )
         if self.labels.ndim == 1 and (self.labels.is_floating_point() or self.labels.dtype == torch.bool):
-            raise DataError(
-                f"Expected class indices (B,) as integers but got {self.labels.dtype}; pass (B, K) rows for soft labels."
-            )
+            got = self.labels.dtype
+            raise DataError(f"Expected class indices (B,) as integers but got {got}; pass (B, K) rows for soft labels.")
         if self.labels.ndim == 2 and self.labels.shape[1] != self.num_classes:
             raise DataError(f"Expected label rows of {self.num_classes} classes but got {self.labels.shape[1]}.")
         if self.labels.ndim > 2:

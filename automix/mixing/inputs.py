@@ -40,8 +40,9 @@ class InputTreatment(Component):
         super().__init__(**values)
         if self.needs_normalization and normalization is None:
             raise PolicyError(
-                f"The input treatment {self.name!r} must know how your images are normalised: pass normalization=(mean, std), "
-                "one number per channel in units of pixel value / 255; ((0,), (1,)) for images in [0, 1]."
+                f"The input treatment {self.name!r} must know how your images are normalised: pass "
+                "normalization=(mean, std), one number per channel in units of "
+                "pixel value / 255; ((0,), (1,)) for images in [0, 1]."
             )
         self.normalization = normalization
         self.statistics = {k: tuple(float(x) for x in v) for k, v in (statistics or {}).items()}

@@ -187,6 +187,11 @@ class Mixer(Component, ABC):
         self._slots = {slot: given[slot] or self.defaults.get(slot) for slot in given}
 
     @property
+    def slots(self) -> dict[str, Component]:
+        """The slots that are filled, by name, without the label rule."""
+        return {slot: part for slot, part in self._slots.items() if part is not None}
+
+    @property
     def ratio(self) -> RatioLaw:
         """The law of lam in this mixer's slot."""
         return cast(RatioLaw, self._filled("ratio"))

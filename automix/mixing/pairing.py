@@ -75,7 +75,7 @@ class DifferentClassPairing(Pairing):
         year=2018,
         arxiv="1711.10284",
         code="mil-tokyo/bc_learning_image",
-        differences="The official code draws both images from the whole training set; here the partner comes from the batch.",
+        differences="Officially both images come from the whole training set; here the partner comes from the batch.",
     )
 
     def partners(self, labels: Tensor, generator: torch.Generator) -> Tensor:

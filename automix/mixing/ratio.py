@@ -49,7 +49,7 @@ class BetaLaw(RatioLaw):
         search=(0.1, 4.0),
         scale="log",
         doc="Concentration of Beta(alpha, alpha).",
-        source="Mixup: 0.2 on ImageNet, 1 on CIFAR; the best value moves between 0.2 and 2 with the data (OpenMixup benchmark).",
+        source="Mixup: 0.2 on ImageNet, 1 on CIFAR; 0.2 to 2 by data set in OpenMixup's benchmark.",
     )
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
@@ -99,8 +99,8 @@ class TruncatedBetaLaw(RatioLaw):
         year=2020,
         arxiv="2012.11101",
         code="Westlake-AI/openmixup",
-        differences="OpenMixup's ResizeMix option redraws once uniformly from the range; here values outside are redrawn from the "
-        "same law, so that the result is the law's conditional distribution.",
+        differences="OpenMixup's ResizeMix option redraws once uniformly from the range; here they are redrawn "
+        "from the same law, so that the result is its conditional distribution.",
     )
     alpha = Float(
         1.0,

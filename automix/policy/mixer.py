@@ -1,0 +1,275 @@
+"""PolicyMixer: a compiled policy, used in a training loop.
+
+images, targets = mix(images, labels)                # rules that act before the forward pass
+loss = mix.loss(model, images, labels)               # every rule and extra loss
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from automix.errors import DataError, PolicyError, SettingError
+from automix.mixing.batch import Batch, MixedBatch
+from automix.mixing.buffers import Buffers
+from automix.mixing.inputs import InputTreatment
+from automix.mixing.labels import LabelRule, Observed
+from automix.mixing.loss import mixed_cross_entropy
+from automix.mixing.mixer import LossContext, Mixer, ModelInfo
+from automix.mixing.random import Streams
+from automix.policy.document import ComponentSpec, PolicyDocument
+
+__all__ = ["CompiledBranch", "MixedStep", "PolicyMixer"]
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledBranch:
+    """One branch of a policy, ready to mix."""
+
+    weight: float
+    mixer: Mixer
+    labels: LabelRule
+
+    def config(self) -> dict[str, Any]:
+        """Return the branch's slots as a document writes them, every default filled in."""
+        slots = {slot: part.config() for slot, part in self.mixer.slots.items()}
+        labels = {"labels": self.labels.config()} if "labels" in self.mixer.reads else {}
+        return {"mixer": self.mixer.config(), **slots, **labels}
+
+
+@dataclass(frozen=True, eq=False)
+class MixedStep:
+    """One mixed batch with what it was made from.
+
+    Args:
+        batch: the clean batch, after the input treatment.
+        mixed: the mixed batch; ``mixed.images`` is what the network sees.
+        branch: the branch that was drawn, or None where mixing was off.
+    """
+
+    batch: Batch
+    mixed: MixedBatch
+    branch: CompiledBranch | None
+
+    @property
+    def targets(self) -> Tensor:
+        """(B', K) float32 dense targets."""
+        return self.mixed.targets(self.batch.labels, self.batch.num_classes)
+
+
+@dataclass(eq=False)
+class PolicyMixer:
+    """A policy that mixes batches. Made by `automix.load_policy` or `automix.policy.compile_policy`.
+
+    Random numbers are counter-based: batch number n of epoch e is mixed in the same way in every run with the same
+    seed, whatever else draws random numbers. It can be pickled into a worker process.
+
+    Args:
+        document: the policy.
+        branches: its branches.
+        treatment: its input treatment.
+        num_classes: K.
+        task: "single" or "multi".
+        seed: of the mixing streams.
+    """
+
+    document: PolicyDocument
+    branches: list[CompiledBranch]
+    treatment: InputTreatment
+    num_classes: int
+    task: str = "single"
+    seed: int = 0
+    extra: Mapping[str, nn.Module] = field(default_factory=dict)
+    _epoch: int = 0
+    _step: int = 0
+    _progress: float | None = None
+    _has_warned: bool = False
+    _buffers: Buffers = field(default_factory=Buffers, repr=False)
+
+    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix the next batch.
+
+        Args:
+            images: (B, C, H, W) float, normalised as your data pipeline does; not changed.
+            labels: (B,) int64 or (B, K) float.
+
+        Returns:
+            Mixed images (B', C, H, W), and targets (B', K) float32 for a loss that takes class probabilities, such as
+            ``torch.nn.functional.cross_entropy``.
+
+        Raises:
+            PolicyError: a label rule or extra loss needs the model; use `loss`.
+        """
+        needing = [b.labels.name for b in self.branches if b.labels.when == "after"]
+        needing += [b.mixer.name for b in self.branches if _has_extra_loss(b.mixer)]
+        if needing:
+            raise PolicyError(f"{', '.join(needing)} must see the model: use `loss = mix.loss(model, images, labels)`.")
+        step = self._next(images, labels)
+        return step.mixed.images, step.targets
+
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Mix the next batch, run the model and return the loss (0-d float32), extra losses included."""
+        step = self._next(images, labels)
+        return self.criterion(step, model(step.mixed.images), model)
+
+    def batch(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        epoch: int,
+        step: int,
+        index: Tensor | None = None,
+        prepared: bool = False,
+    ) -> MixedStep:
+        """Mix the batch at a given place of the streams.
+
+        Args:
+            images: (B, C, H, W) float.
+            labels: (B,) int64 or (B, K) float, moved to the images' device.
+            epoch: number of the epoch.
+            step: number of the batch within it.
+            index: (B,) int64 position of the images in the data set, where known.
+            prepared: whether `prepare` was already applied to the images.
+        """
+        treated = images if prepared else self.prepare(images)
+        clean = Batch(treated, labels.to(images.device), self.num_classes, index=index, task=self.task)
+        branch = self._draw_branch(epoch, step) if self.is_active else None
+        if branch is None:
+            return MixedStep(clean, self._smoothed(MixedBatch.unmixed(treated)), None)
+        plan = branch.mixer.draw(clean, Streams(self.seed).generator(epoch, step, "mix"))
+        mixed = self._smoothed(branch.mixer.apply(treated, plan, self._buffers))
+        if branch.labels.when == "before":
+            mixed = branch.labels.before(mixed, clean)
+        return MixedStep(clean, mixed, branch)
+
+    def criterion(self, step: MixedStep, logits: Tensor, model: nn.Module | None = None) -> Tensor:
+        """Compute the loss of a mixed batch from the model's logits.
+
+        Args:
+            step: from `batch`.
+            logits: (B', K).
+            model: needed where the branch has an extra loss.
+
+        Returns:
+            0-d float32.
+        """
+        mixed = step.mixed
+        if step.branch is None:
+            return mixed_cross_entropy(logits, step.batch.labels, mixed)
+        if step.branch.labels.when == "after":
+            mixed = step.branch.labels.after(mixed, step.batch, Observed(logits=logits.detach()))
+        loss = mixed_cross_entropy(logits, step.batch.labels, mixed)
+        if not _has_extra_loss(step.branch.mixer):
+            return loss
+        if model is None:
+            raise PolicyError(f"The mixer {step.branch.mixer.name!r} adds a loss of its own: pass the model.")
+        extra = step.branch.mixer.loss(_loss_context(step, mixed, logits, model, self.extra))
+        return loss if extra is None else loss + extra
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Apply the input treatment: to every image that the trained network will see, also in evaluation and
+        deployment.
+
+        Args:
+            images: (B, C, H, W) float, normalised as during training; not changed.
+
+        Raises:
+            PolicyError: the treatment has statistics to fit and `fit` was never called.
+        """
+        if not self.treatment.is_fitted:
+            raise PolicyError(
+                f"The input treatment {self.treatment.name!r} is not fitted: call mix.fit(batches) first."
+            )
+        return self.treatment.treat(images)
+
+    def fit(self, batches: Iterable[Tensor]) -> None:
+        """Fit the input treatment's statistics on training images, unless the policy brought them along.
+
+        Args:
+            batches: (B, C, H, W) float tensors, normalised, without augmentation.
+        """
+        if self.treatment.is_fitted:
+            return
+        self.treatment.fit(batches)
+        config = self.treatment.config()
+        spec = ComponentSpec(name=config.pop("name"), params=config)
+        self.document = self.document.model_copy(update={"input": spec})
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch begins; batches are counted from 0 again."""
+        self._epoch, self._step = epoch, 0
+
+    def set_progress(self, fraction: float) -> None:
+        """Say where training stands, from 0 to 1, for policies that mix only in part of it."""
+        if not 0.0 <= fraction <= 1.0:
+            raise SettingError(f"Expected `fraction` in [0, 1] but got {fraction!r}.")
+        self._progress = fraction
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the schedule has mixing on at the current progress."""
+        schedule = self.document.schedule
+        if self._progress is None:
+            if (schedule.start, schedule.stop) != (0.0, 1.0) and not self._has_warned:
+                self._has_warned = True
+                warnings.warn(
+                    "This policy has a schedule but set_progress was never called: it mixes all the time. Call "
+                    "mix.set_progress(epoch / epochs) at the start of each epoch.",
+                    stacklevel=3,
+                )
+            return True
+        last = schedule.stop >= 1.0 and self._progress >= 1.0
+        return last or schedule.start <= self._progress < schedule.stop
+
+    def extra_modules(self, info: ModelInfo) -> nn.ModuleDict:
+        """Build the trainable modules that extra losses need; the trainer owns, saves and optimises them."""
+        modules = {k: v for branch in self.branches for k, v in branch.mixer.extra_modules(info).items()}
+        self.extra = modules
+        return nn.ModuleDict(modules)
+
+    def _next(self, images: Tensor, labels: Tensor) -> MixedStep:
+        if not images.is_floating_point():
+            raise DataError(f"Expected images as floats (B, C, H, W), normalised, but got {images.dtype}.")
+        step = self.batch(images, labels, epoch=self._epoch, step=self._step)
+        self._step += 1
+        return step
+
+    def _draw_branch(self, epoch: int, step: int) -> CompiledBranch:
+        if len(self.branches) == 1:
+            return self.branches[0]
+        weights = torch.tensor([branch.weight for branch in self.branches], dtype=torch.float64)
+        point = torch.rand((), generator=Streams(self.seed).generator(epoch, step, "branch"), dtype=torch.float64)
+        chosen = int(torch.searchsorted(weights.cumsum(0), point * weights.sum(), right=True))
+        return self.branches[min(chosen, len(self.branches) - 1)]
+
+    def _smoothed(self, mixed: MixedBatch) -> MixedBatch:
+        e = self.document.label_smoothing
+        if e == 0.0:
+            return mixed
+        return replace(mixed, smoothing=torch.full((len(mixed.sources),), e, device=mixed.images.device))
+
+
+def _has_extra_loss(mixer: Mixer) -> bool:
+    return type(mixer).loss is not Mixer.loss
+
+
+def _loss_context(
+    step: MixedStep, mixed: MixedBatch, logits: Tensor, model: nn.Module, extra: Mapping[str, nn.Module]
+) -> LossContext:
+    """Gather what an extra loss may look at; the clean forward pass runs at most once."""
+    known: list[Tensor] = []
+
+    def clean_logits() -> Tensor:
+        if not known:
+            known.append(model(step.batch.images))
+        return known[0]
+
+    return LossContext(
+        model=model, batch=step.batch, mixed=mixed, logits=logits, clean_logits=clean_logits, extra=extra
+    )
