@@ -12,7 +12,7 @@ from automix import hookspecs
 from automix.registry import REGISTER_HOOKS
 
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("automix_")}
-EVENTS = [thing for thing in vars(hookspecs).values() if dataclasses.is_dataclass(thing)]
+EVENTS = [thing for thing in vars(hookspecs).values() if isinstance(thing, type) and dataclasses.is_dataclass(thing)]
 MOMENTS = sorted(HOOKS.keys() - set(REGISTER_HOOKS.values()))
 
 
