@@ -8,7 +8,7 @@ from __future__ import annotations
 from automix.mixing.batch import Batch, MixedBatch, MixPlan, PairPlan, dense_targets
 from automix.mixing.buffers import Buffers
 from automix.mixing.component import Card, Component
-from automix.mixing.families import BlendMixer, BoxMixer, BoxPlan, MaskMixer, MaskPlan, random_boxes
+from automix.mixing.families import BlendMixer, BoxMixer, BoxPlan, MaskMixer, MaskPlan, boxes_around, random_boxes
 from automix.mixing.guide import Guide
 from automix.mixing.inputs import InputTreatment, StandardInput
 from automix.mixing.labels import AreaLabels, LabelRule, Observed
@@ -77,6 +77,7 @@ __all__ = [
     "Streams",
     "TruncatedBetaLaw",
     "UniformLaw",
+    "boxes_around",
     "dense_targets",
     "mixed_cross_entropy",
     "random_boxes",

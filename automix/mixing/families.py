@@ -19,7 +19,7 @@ from automix.mixing.batch import PairPlan
 from automix.mixing.mixer import PairMixer
 from automix.mixing.shares import box_coverage, mask_shares, pair_shares
 
-__all__ = ["BlendMixer", "BoxMixer", "BoxPlan", "MaskMixer", "MaskPlan", "random_boxes"]
+__all__ = ["BlendMixer", "BoxMixer", "BoxPlan", "MaskMixer", "MaskPlan", "boxes_around", "random_boxes"]
 
 
 class BlendMixer(PairMixer):
@@ -85,8 +85,7 @@ def random_boxes(
 ) -> Tensor:
     """Draw CutMix's boxes (Yun et al. 2019, rand_bbox of clovaai/CutMix-PyTorch).
 
-    Sides are ``floor(S * sqrt(1 - lam))`` per axis, the centre is uniform over all cells, the ends are centre -+
-    floor(side / 2), clipped.
+    The centre is uniform over all cells; sides and ends are those of `boxes_around`.
 
     Args:
         lam: (n,) or (1,) float; with (1,) one box serves all rows.
@@ -100,14 +99,32 @@ def random_boxes(
         (n, 4) int64 y0, x0, y1, x1, clipped to the picture, ends excluded.
     """
     cells = torch.tensor(grid or size)
-    cut = (cells * (1.0 - lam.double()).clamp(min=0.0).sqrt()[:, None]).floor().long()
     centre = (torch.rand(len(lam), 2, generator=generator, dtype=torch.float64) * cells).long()
-    half = cut // 2
-    low, high = (centre - half).clamp(min=0), torch.minimum(centre + half, cells)
+    boxes = boxes_around(centre, lam, grid or size)
     if grid is not None:
         # Cell edges in pixels; exact where the grid divides the picture.
-        low, high = (low * torch.tensor(size)) // cells, (high * torch.tensor(size)) // cells
-    return torch.cat((low, high), dim=1).expand(n, 4)
+        boxes = boxes * torch.tensor([*size, *size]) // torch.cat((cells, cells))
+    return boxes.expand(n, 4)
+
+
+def boxes_around(centre: Tensor, lam: Tensor, size: tuple[int, int]) -> Tensor:
+    """Place CutMix's boxes around given centres.
+
+    Sides are ``floor(S * sqrt(1 - lam))`` per axis, the ends are centre -+ floor(side / 2), clipped to the picture.
+
+    Args:
+        centre: (n, 2) int64: y, x, on any device.
+        lam: (n,) or (1,) float.
+        size: (H, W) in the units of the centre.
+
+    Returns:
+        (n, 4) int64 y0, x0, y1, x1, ends excluded, on the device of the centres.
+    """
+    cells = torch.tensor(size, device=centre.device)
+    # In float64: the floor must not depend on how float32 rounds.
+    reach = (1.0 - lam.to(centre.device).double()).clamp(min=0.0).sqrt()[:, None]
+    half = (cells * reach).floor().long() // 2
+    return torch.cat(((centre - half).clamp(min=0), torch.minimum(centre + half, cells)), dim=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

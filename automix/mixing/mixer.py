@@ -212,6 +212,11 @@ class Mixer(Component, ABC):
             raise PolicyError(f"The mixer {self.name!r} needs a {slot}: name one in the policy.")
         return component
 
+    def importance(self, batch: Batch) -> Tensor:
+        """Return the guide's maps (B, 1, h, w): those that came with the batch, else computed now."""
+        given = batch.guides.get(self.guide.name)
+        return self.guide.maps(batch.images, batch.class_indices) if given is None else given
+
     @property
     def input_name(self) -> str:
         """The input treatment that belongs to this mixer where a policy names none."""
@@ -327,7 +332,8 @@ class PairMixer(Mixer):
         if coins == 1 and not bool(active):
             return KeepPlan(n=n)
         perm = self.pairing.partners(batch.class_indices, generator)
-        lam = self.ratio.sample(1 if self.draw_unit == "batch" else n, generator)
+        units = 1 if self.draw_unit == "batch" else n
+        lam = self.ratio.sample(units, generator) if "ratio" in self.reads else torch.ones(units)
         plan = self.decide(batch, perm, lam, generator)
         return plan if bool(active.all()) else self.keep_own(plan, ~active)
 
@@ -338,7 +344,8 @@ class PairMixer(Mixer):
         Args:
             batch: images, labels and maps.
             perm: (B,) int64, CPU.
-            lam: (B,) float32, CPU; or (1,) where geometry is drawn once for the whole batch.
+            lam: (B,) float32, CPU; or (1,) where geometry is drawn once for the whole batch. Ones for a mixer that does
+                not read the ratio slot.
             generator: for what is still random.
         """
 
