@@ -178,6 +178,8 @@ class PluginHost:
             self._hooks.register(plugin, name)
             self._hooks.check_pending()
         except pluggy.PluginValidationError as err:
+            if self._hooks.is_registered(plugin):  # as pluggy 1.5 leaves it
+                self._hooks.unregister(plugin)
             raise PluginError(_one_line(err)) from err
 
     def _fill(self, registry: Registry, kind: str) -> None:

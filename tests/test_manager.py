@@ -135,6 +135,14 @@ def test_plugin_that_does_not_fit_is_refused_and_the_others_go_on(install: Insta
     assert host.registry.names("metric") == ["sharpness"]
 
 
+def test_good_hook_of_a_refused_plugin_is_not_called(install: Install) -> None:
+    bad = listener("pass", "automix_register_mixers", "register, settings").removeprefix(HEAD)
+    install("half", listener("raise OSError('called')") + bad)
+    host = host_of()
+    assert statuses(host) == {"half": "refused"}
+    assert host.notify("automix_epoch_finished", EVENT) == []
+
+
 def test_hook_of_a_later_automix_can_be_marked_optional(install: Install) -> None:
     source = listener("pass", "automix_register_weather", "register").replace(
         "@hookimpl", "@hookimpl(optionalhook=True)"
