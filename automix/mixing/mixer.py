@@ -272,11 +272,13 @@ class Mixer(Component, ABC):
         Returns:
             (B', S, h, w) float32.
         """
+        if isinstance(plan, KeepPlan):
+            return maps.float()
+        if isinstance(plan, KeepPlan):
+            return maps.float()
         plan = plan.to(maps.device)
-        sources = plan.sources.to(maps.device)
-        return maps[sources][:, :, 0].float() * self.shares(plan, maps.shape[-2], maps.shape[-1], "area").to(
-            maps.device
-        )
+        shares = self.shares(plan, maps.shape[-2], maps.shape[-1], "area")
+        return maps[plan.sources][:, :, 0].float() * shares
 
     def loss(self, context: LossContext) -> Tensor | None:
         """Return an extra loss (0-d) added to the classification loss, or None."""
