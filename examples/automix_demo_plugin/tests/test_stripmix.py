@@ -1,6 +1,8 @@
-"""What is particular to stripmix; everything that holds for any mixer is in the conformance kit."""
+"""The conformance kit on two variants of stripmix, and what is particular to it."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import pytest
 import torch
@@ -8,6 +10,16 @@ from automix_demo_plugin.functional import strip_cover, strip_edges
 from automix_demo_plugin.mixer import Stripmix, StripPlan
 
 from automix.mixing import Batch, FixedLaw, ReversePairing
+from automix.testing import MixerContract
+
+
+class TestStripmix(MixerContract):
+    mixer = Stripmix
+
+
+class TestOneHorizontalStrip(MixerContract):
+    mixer = Stripmix
+    settings: ClassVar = {"direction": "horizontal", "strips": 1}
 
 
 def one_hot_images(n: int, height: int, width: int) -> torch.Tensor:
