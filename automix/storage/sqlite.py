@@ -16,7 +16,15 @@ from typing import Any
 from automix.errors import StorageError
 from automix.storage.lock import exclusive
 
-__all__ = ["FastConnection", "network_mount", "prepare_sqlite", "sqlite_connect_args", "sqlite_path", "sqlite_url"]
+__all__ = [
+    "FastConnection",
+    "network_mount",
+    "prepare_sqlite",
+    "refuse_network",
+    "sqlite_connect_args",
+    "sqlite_path",
+    "sqlite_url",
+]
 
 # How long a writer waits for another one before it gives up: longer than any commit, migrations included.
 _BUSY_TIMEOUT_S = 60.0
@@ -72,7 +80,7 @@ def prepare_sqlite(path: Path | str) -> Path:
         StorageError: the folder lies on a network file system or cannot be written, or the file is no database.
     """
     path = Path(path).absolute()
-    _refuse_network(path)
+    refuse_network(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(path.with_name(f"{path.name}.lock")):
@@ -108,7 +116,8 @@ def network_mount(path: Path, mounts: str) -> tuple[str, str] | None:
     return str(best[0]), best[1]
 
 
-def _refuse_network(path: Path) -> None:
+def refuse_network(path: Path) -> None:
+    """Raise StorageError where ``path`` lies on a network file system."""
     if not _MOUNTS.exists():  # only Linux tells; elsewhere the user has to know
         return
     found = network_mount(path.resolve(), _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape"))
