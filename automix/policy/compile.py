@@ -57,27 +57,31 @@ def compile_policy(
     if document.files and document.classes and len(document.classes) != num_classes:
         made_for = f"{len(document.classes)} classes ({where('classes')})"
         raise PolicyError(f"This policy was made for {made_for} but num_classes is {num_classes}.")
-    branches = [
-        _compile_branch(branch, registry, task, lambda *p, i=i: where("branches", i, *p))
-        for i, branch in enumerate(document.branches)
-    ]
+    branches = _compile_branches(document, registry, task, where)
     treatment = _input_treatment(document, branches, registry, normalization, where)
     return PolicyMixer(document, branches, treatment, num_classes=num_classes, task=task, seed=seed)
 
 
-def complete(document: PolicyDocument, registry: Registry) -> PolicyDocument:
+def complete(document: PolicyDocument, registry: Registry, where: Where = _nowhere) -> PolicyDocument:
     """Write out every slot and parameter, so that policies that train alike have one key.
 
     Raises:
         As `compile_policy`.
     """
-    branches = [_compile_branch(branch, registry, "single", _nowhere) for branch in document.branches]
+    branches = _compile_branches(document, registry, "single", where)
     full = tuple(
         Branch.model_validate({"weight": old.weight, **new.config()})
         for old, new in zip(document.branches, branches, strict=True)
     )
     treatment = document.input or ComponentSpec(name=_wanted_input(branches))
     return document.model_copy(update={"branches": full, "input": treatment})
+
+
+def _compile_branches(document: PolicyDocument, registry: Registry, task: str, where: Where) -> list[CompiledBranch]:
+    def within(i: int) -> Where:
+        return lambda *path: where("branches", i, *path)
+
+    return [_compile_branch(branch, registry, task, within(i)) for i, branch in enumerate(document.branches)]
 
 
 def _compile_branch(branch: Branch, registry: Registry, task: str, where: Where) -> CompiledBranch:

@@ -151,8 +151,8 @@ def _plain(
 def dump_yaml(data: Mapping[str, Any]) -> str:
     """Write plain data as YAML 1.2, in the given order."""
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.default_flow_style = None  # short leaves on one line
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None
     yaml.width = 120
     stream = StringIO()
     yaml.dump(dict(data), stream)

@@ -1,0 +1,112 @@
+"""The `automix` command: global options, the list of commands, and what happens to errors."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from automix import __version__
+from automix.cli.context import App
+from automix.errors import AutomixError
+
+__all__ = ["main"]
+
+# Command -> module that holds a typer application of that name; imported when the command is called.
+_COMMANDS = {
+    "search": "Find the mixing policy that helps your images, or that none does.",
+    "status": "Show how a search is getting on, from any terminal.",
+    "leaderboard": "Show a study's ranking.",
+    "preview": "Draw your own images under every method.",
+    "methods": "List everything that is registered, or show one method's card.",
+    "policy": "Show or validate a policy file.",
+    "plugins": "List plugins, or scaffold a new one.",
+    "check": "Hold a plugin's mixers against the conformance kit.",
+    "ui": "Open MLflow's interface on the work folder's store.",
+    "worker": "Run one worker of a study (the search starts these by itself).",
+}
+_EXIT_MISTAKE = 2
+_EXIT_INTERRUPTED = 130
+
+
+class _Commands(TyperGroup):
+    """Built-in commands by module, and those that plugins register, loaded when they are needed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the built-in commands in the order above, then the plugins'."""
+        return [*_COMMANDS, *sorted(set(_app(ctx).host.registry.names("command")) - set(_COMMANDS))]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command's module, or ask the plugins."""
+        if cmd_name in _COMMANDS:
+            module = importlib.import_module(f"automix.cli.{cmd_name}")
+            command = typer.main.get_command(module.app)
+            command.name, command.help = cmd_name, command.help or _COMMANDS[cmd_name]
+            return command
+        registry = _app(ctx).host.registry
+        if cmd_name in registry.names("command"):
+            return typer.main.get_command(registry.get("command", cmd_name).obj)
+        return None
+
+
+def _app(ctx: Any) -> App:
+    """Return the global options, also while --help is answered before the callback ran."""
+    root = ctx.find_root()
+    if root.obj is None:
+        root.obj = App()
+    options: App = root.obj
+    return options
+
+
+_main = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _split(names: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in names.split(",") if part.strip()) if names else ()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"automix {__version__}")
+        raise typer.Exit
+
+
+@_main.callback()
+def _callback(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    block: Annotated[
+        str | None, typer.Option("--block-plugins", metavar="NAMES", help="Plugins not to load, comma separated.")
+    ] = None,
+    allow: Annotated[
+        str | None, typer.Option("--allow-plugins", metavar="NAMES", help="Load only these plugins.")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Find out which sample-mixing policy helps your image data set, or that none does."""
+    context.obj = App(debug=debug, block=_split(block), allow=_split(allow) if allow is not None else None)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line.
+
+    Exits with 0 for success, 2 for a user's mistake (one line on the error stream, a traceback only with ``--debug``),
+    130 when interrupted.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        _main(args=given, prog_name="automix")
+    except AutomixError as err:
+        if "--debug" in given:
+            traceback.print_exc()
+        typer.echo(f"automix: error: {' '.join(str(err).split())}", err=True)
+        sys.exit(_EXIT_MISTAKE)
+    except KeyboardInterrupt:
+        typer.echo("automix: interrupted", err=True)
+        sys.exit(_EXIT_INTERRUPTED)

@@ -1,0 +1,9 @@
+"""What people look at: contact sheets, plots and one offline HTML report."""
+
+from __future__ import annotations
+
+from automix.report.contact_sheet import Pairs, choose_pairs, contact_sheet
+from automix.report.html import render_report
+from automix.report.model import CurvePoint, StudyReport, TrialRow
+
+__all__ = ["CurvePoint", "Pairs", "StudyReport", "TrialRow", "choose_pairs", "contact_sheet", "render_report"]

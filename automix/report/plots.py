@@ -1,0 +1,150 @@
+"""Plots of a study, as SVG text for the report and PNG for MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from io import BytesIO, StringIO
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from automix.report.model import StudyReport, TrialRow
+
+__all__ = ["PLOTS", "draw_png", "draw_svg"]
+
+_PALETTE = (
+    "#3b6ea8",
+    "#e08a3c",
+    "#4f9d69",
+    "#b5485d",
+    "#7d6bb0",
+    "#8c6d46",
+    "#d277a5",
+    "#6f7d8c",
+    "#b0a53a",
+    "#3fa7b5",
+)
+_NONE_COLOUR = "black"
+
+
+def draw_svg(report: StudyReport, plot: Callable[[Axes, StudyReport], None]) -> str:
+    """Draw one plot as an SVG element."""
+    text = StringIO()
+    # Without a date and with fixed ids the same study gives the same file.
+    _figure(report, plot).savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :]
+
+
+def draw_png(report: StudyReport, plot: Callable[[Axes, StudyReport], None]) -> bytes:
+    """Draw one plot as a PNG file."""
+    buffer = BytesIO()
+    _figure(report, plot).savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()
+
+
+def _figure(report: StudyReport, plot: Callable[[Axes, StudyReport], None]) -> Figure:
+    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    plot(axes, report)
+    return figure
+
+
+def methods_of(report: StudyReport) -> list[str]:
+    """Return the methods that have a result, best first."""
+    return list(dict.fromkeys(trial.method for trial in _ranked(report)))
+
+
+def _ranked(report: StudyReport) -> list[TrialRow]:
+    return [trial for trial in report.trials if report.metric in trial.metrics and trial.state != "failed"]
+
+
+def _colours(report: StudyReport) -> dict[str, str]:
+    methods = sorted(set(methods_of(report)) - {"none"})
+    return {"none": _NONE_COLOUR, **{name: _PALETTE[i % len(_PALETTE)] for i, name in enumerate(methods)}}
+
+
+def by_method(axes: Axes, report: StudyReport) -> None:
+    """Each trial's validation accuracy by method; the line is no mixing."""
+    methods, colours = methods_of(report)[::-1], _colours(report)
+    for trial in _ranked(report):
+        filled = colours[trial.method] if trial.state != "pruned" else "none"
+        place = methods.index(trial.method)
+        axes.scatter(
+            100 * trial.metrics[report.metric], place, s=38, color=filled, edgecolors=colours[trial.method], zorder=3
+        )
+        if trial.arm:
+            axes.annotate(trial.arm, (100 * trial.metrics[report.metric], place + 0.22), fontsize=6, ha="center")
+    _no_mixing_line(axes, report, vertical=True)
+    axes.set_yticks(range(len(methods)), methods, fontsize=8)
+    axes.set_xlabel("validation top-1, % (hollow: pruned)")
+    axes.grid(axis="x", alpha=0.25)
+
+
+def history(axes: Axes, report: StudyReport) -> None:
+    """Validation accuracy in the order of the slots, with the best so far."""
+    colours = _colours(report)
+    trials = sorted(_ranked(report), key=lambda trial: trial.slot)
+    best: list[float] = []
+    for trial in trials:
+        value = 100 * trial.metrics[report.metric]
+        if trial.state != "pruned":
+            best.append(max(value, best[-1] if best else value))
+        else:
+            best.append(best[-1] if best else value)
+        axes.scatter(trial.slot, value, s=26, color=colours[trial.method], zorder=3)
+    axes.step([trial.slot for trial in trials], best, where="post", color="#555555", lw=1, label="best so far")
+    _no_mixing_line(axes, report, vertical=False)
+    for name in methods_of(report):
+        axes.scatter([], [], s=26, color=colours[name], label=name)
+    axes.legend(fontsize=6, ncols=3, frameon=False)
+    axes.set_xlabel("slot")
+    axes.set_ylabel("validation top-1, %")
+
+
+def curves_top1(axes: Axes, report: StudyReport) -> None:
+    """Validation accuracy by epoch; pruned trials faded."""
+    _curves(axes, report, lambda point: 100 * point.top1)
+    axes.set_ylabel("validation top-1, %")
+
+
+def curves_logloss(axes: Axes, report: StudyReport) -> None:
+    """Validation log-loss by epoch; pruned trials faded."""
+    _curves(axes, report, lambda point: point.logloss)
+    axes.set_ylabel("validation log-loss, nats")
+
+
+def _curves(axes: Axes, report: StudyReport, value: Callable[..., float]) -> None:
+    colours = _colours(report)
+    named: set[str] = set()
+    for trial in _ranked(report):
+        is_first = trial.method not in named
+        named.add(trial.method)
+        axes.plot(
+            [point.epoch for point in trial.curve],
+            [value(point) for point in trial.curve],
+            color=colours[trial.method],
+            alpha=0.25 if trial.state == "pruned" else 0.8,
+            lw=1.8 if trial.rank == 1 or trial.method == "none" else 0.9,
+            label=trial.method if is_first else None,
+        )
+    axes.set_xlabel("epoch")
+    axes.legend(fontsize=6, ncols=2, frameon=False)
+
+
+def _no_mixing_line(axes: Axes, report: StudyReport, *, vertical: bool) -> None:
+    value = next((100 * t.metrics[report.metric] for t in _ranked(report) if t.method == "none"), None)
+    if value is not None:
+        draw = axes.axvline if vertical else axes.axhline
+        draw(value, color=_NONE_COLOUR, lw=1, ls="--", label=None if vertical else "no mixing")
+
+
+PLOTS: Sequence[tuple[str, str, Callable[[Axes, StudyReport], None]]] = (
+    ("by_method", "Every trial by method", by_method),
+    ("history", "The search over time", history),
+    ("curves_top1", "Accuracy by epoch", curves_top1),
+    ("curves_logloss", "Log-loss by epoch", curves_logloss),
+)
