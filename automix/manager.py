@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 import pluggy
 
-from automix import __version__, hookspecs
+from automix import hookspecs
+from automix.admission import admit
 from automix.discovery import ENV_ALLOW, ENV_BLOCK, Candidate, Selection, discover
-from automix.errors import PluginError, unknown_name
-from automix.hookspecs import API_VERSION, PROJECT
+from automix.errors import PluginError
+from automix.hookspecs import PROJECT
 from automix.registry import COMPONENT_KINDS, REGISTER_HOOKS, Entry, Registry
 
 __all__ = ["ENV_ALLOW", "ENV_BLOCK", "PluginHost", "PluginInfo", "build_host"]
@@ -28,8 +29,6 @@ _log = logging.getLogger(__name__)
 
 # A plugin that calls sys.exit() at import or in a hook must not end the program either; Ctrl-C must.
 _SURVIVED = (Exception, SystemExit)
-
-_HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith("automix_"))
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ class PluginHost:
             _log.debug("%s could not be imported", info, exc_info=True)
             return self._leave_out(info, "broken", f"importing it raised {_brief(err)}", info.name)
         try:
-            self._admit(plugin, info.name)
+            admit(self._hooks, plugin, info.name)
         except PluginError as err:
             return self._leave_out(info, "refused", str(err), info.name)
         own_version = getattr(plugin, "version", None)
@@ -160,27 +159,6 @@ class PluginHost:
         cause = cause.rstrip(".")
         self.problems.append(f"{info} is {status}: {cause}. To be rid of this message: {ENV_BLOCK}={selector}.")
         return replace(info, status=status, cause=cause)
-
-    def _admit(self, plugin: object, name: str) -> None:
-        """Check a plugin and hand it to pluggy.
-
-        Raises:
-            PluginError: its API version, its hooks or their arguments are not ours.
-        """
-        known_as = self._hooks.get_name(plugin)
-        if known_as is not None:
-            raise PluginError(f"it is the same object as plugin {known_as!r}; keep one entry point")
-        _check_api(plugin)
-        mistakes = _hook_mistakes(self._hooks, plugin)
-        if mistakes:
-            raise PluginError(" ".join(mistakes))
-        try:
-            self._hooks.register(plugin, name)
-            self._hooks.check_pending()
-        except pluggy.PluginValidationError as err:
-            if self._hooks.is_registered(plugin):  # as pluggy 1.5 leaves it
-                self._hooks.unregister(plugin)
-            raise PluginError(_one_line(err)) from err
 
     def _fill(self, registry: Registry, kind: str) -> None:
         """Call every plugin's register hook for a kind; what raises midway leaves nothing behind."""
@@ -211,33 +189,6 @@ def _call(impl: pluggy.HookImpl, **arguments: object) -> object:
     return impl.function(**{name: arguments[name] for name in impl.argnames})
 
 
-def _check_api(plugin: object) -> None:
-    stated = getattr(plugin, "automix_api", None)
-    if stated != API_VERSION:
-        got = "none" if stated is None else repr(stated)
-        raise PluginError(
-            f"Expected `automix_api` = {API_VERSION!r} but got {got}; "
-            f"install a version of it made for automix {__version__}"
-        )
-
-
-def _hook_mistakes(manager: pluggy.PluginManager, plugin: object) -> list[str]:
-    """Describe what pluggy would pass over in silence, or report without a suggestion."""
-    mistakes: list[str] = []
-    for attribute in dir(plugin):
-        options = manager.parse_hookimpl_opts(plugin, attribute)
-        if options is None:
-            if attribute in _HOOKS:
-                mistakes.append(f"`{attribute}` is not marked with `@hookimpl` of automix.hookspecs.")
-            continue
-        hook = options.get("specname") or attribute
-        if hook not in _HOOKS and not options.get("optionalhook"):
-            mistakes.append(str(unknown_name("hook", hook, _HOOKS)))
-        if options.get("wrapper") or options.get("hookwrapper"):
-            mistakes.append(f"`{attribute}` is a wrapper; plugins are called one by one, there is nothing to wrap.")
-    return mistakes
-
-
 def _register_into(staged: dict[str, Entry], kind: str, info: PluginInfo) -> Callable[..., None]:
     """Make the `register` callable of a hook; it checks what it is given and keeps it in `staged`."""
 
@@ -254,8 +205,5 @@ def _register_into(staged: dict[str, Entry], kind: str, info: PluginInfo) -> Cal
 
 
 def _brief(err: BaseException) -> str:
-    return f"{type(err).__name__}: {_one_line(err)}"
-
-
-def _one_line(err: BaseException) -> str:
-    return " ".join(str(err).split())
+    """Type and message of an exception on one line."""
+    return f"{type(err).__name__}: {' '.join(str(err).split())}"
