@@ -65,7 +65,8 @@ def build(source: Source, key: str, work: Path, request: Request, progress: Prog
     plan = _plan(source, request, progress)
     with CacheWriter(work, key, (plan.channels, *plan.size)) as writer:
         _decode_into(writer, plan, request.strict, progress)
-        _check_kept(plan)
+        _check_classes(plan.labels[plan.rows["train"]], plan.classes, plan.skipped)
+        _check_splits(plan)
         rows = _label_rows(plan, request)
         writer.commit(rows, _describe(source, plan, writer, rows, request))
 
@@ -81,6 +82,7 @@ def _plan(source: Source, request: Request, progress: Progress | None) -> _Plan:
     samples = source.read()
     labels, classes, class_notes = encode(samples.labels, samples.class_names, source.spec)
     headers, skipped = _read_usable(samples, request.strict, progress)
+    _check_classes(labels[list(headers)], classes, skipped)
     rows, split_notes = _choose_rows(samples, labels, classes, list(headers), request)
     size = request.image_size or choose_size(headers.values())
     return _Plan(
@@ -151,13 +153,18 @@ def _decode_into(writer: CacheWriter, plan: _Plan, strict: bool, progress: Progr
     plan.rows = {split: rows[~np.isin(rows, broken)] for split, rows in plan.rows.items()}
 
 
-def _check_kept(plan: _Plan) -> None:
-    """Refuse data of which damaged files took a whole class or split."""
-    trained = set(plan.labels[plan.rows["train"]].tolist())
-    gone = [f"class {name!r} in train" for k, name in enumerate(plan.classes) if k not in trained]
-    gone += [f"split {split!r}" for split in SPLITS if not len(plan.rows[split])]
+def _check_classes(labels: NDArray[np.int64], classes: tuple[str, ...], skipped: list[Unreadable]) -> None:
+    """Refuse data of which unreadable images took a whole class."""
+    gone = set(range(len(classes))) - set(labels.tolist()) if skipped else set()
     if gone:
-        raise DataError(f"No image of {gone[0]} can be decoded; {_text(plan.skipped)}.")
+        raise DataError(f"No readable training image is left of class {classes[min(gone)]!r}: {_text(skipped)}.")
+
+
+def _check_splits(plan: _Plan) -> None:
+    """Refuse data of which unreadable images took a whole split."""
+    empty = [split for split in SPLITS if not len(plan.rows[split])]
+    if empty:
+        raise DataError(f"No readable image is left in {empty[0]}: {_text(plan.skipped)}.")
 
 
 def _label_rows(plan: _Plan, request: Request) -> Rows:

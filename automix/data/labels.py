@@ -34,11 +34,9 @@ def encode(
         raise DataError(
             f"Expected one integer or text per image as label in {spec} but got {values.dtype} of shape {values.shape}."
         )
-    if values.dtype.kind == "f" and not np.all(np.isfinite(values) & (values == np.floor(values))):
-        wrong = values[~(np.isfinite(values) & (values == np.floor(values)))][0]
-        raise DataError(
-            f"Expected integer labels in {spec} but got {wrong!s} at position {int(np.argmax(values == wrong))}."
-        )
+    if values.dtype.kind == "f" and not (whole := values == np.floor(values)).all():
+        first = int(np.argmin(whole))  # NaN is not equal to itself and lands here too
+        raise DataError(f"Expected integer labels in {spec} but got {values[first]!s} at position {first}.")
     if values.dtype.kind in "biuf":
         values = values.astype(np.int64)
     present, encoded = np.unique(values, return_inverse=True)

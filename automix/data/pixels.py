@@ -43,7 +43,9 @@ class Header:
 def read_header(image: Image.Image) -> Header:
     """Read size and kind; a lazily opened file is not decoded."""
     width, height = image.size
-    if image.getexif().get(_EXIF_ORIENTATION) in _QUARTER_TURNS:
+    # Pillow decodes a whole PNG to look for EXIF behind its pixels; `fit` honours it, the size rule can do without.
+    has_cheap_exif = image.format != "PNG" or "exif" in image.info
+    if has_cheap_exif and image.getexif().get(_EXIF_ORIENTATION) in _QUARTER_TURNS:
         width, height = height, width
     return Header(height, width, image.mode in _GREY_MODES)
 

@@ -210,7 +210,7 @@ def _to_pil(image: Any, where: str) -> Image.Image:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if 0 in array.shape or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
-        raise DataError(f"Expected an image with 1, 3 or 4 channels in {where} but got shape {np.shape(image)}.")
+        raise DataError(f"Expected an image with 1, 3 or 4 channels in {where} but got shape {tuple(np.shape(image))}.")
     return Image.fromarray(_unit_to_uint8(array, where))
 
 
