@@ -1,0 +1,108 @@
+"""Checkpoints of one trial: complete or absent, and only the newest attempt writes them.
+
+state.pt            everything that resuming needs, after the last finished epoch
+best.safetensors    the weights of the best epoch, ready to be used (`automix.training.export`)
+attempt             number of the newest attempt at this trial
+lock                held while one of these is looked at and replaced
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+import torch
+from torch import nn
+
+from automix.errors import ArtifactError, StorageError
+from automix.storage.lock import exclusive
+from automix.training.export import ModelCard, replacing, save_model
+from automix.training.failures import StaleAttempt
+
+__all__ = ["CheckpointStore"]
+
+
+class CheckpointStore:
+    """Where one trial keeps its state between epochs.
+
+    A worker that was thought dead (a suspended machine, a lost disk) may wake up while another trains its trial anew.
+    Each attempt has a number; the first that loads or saves claims the folder, and from then on older ones are turned
+    away.
+
+    Args:
+        folder: of this trial alone; made if missing.
+        attempt: number of this attempt; a retry has a higher one.
+
+    Raises:
+        StorageError: the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, attempt: int = 0) -> None:
+        self.folder = folder
+        self.attempt = attempt
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise StorageError(f"Cannot make the checkpoint folder {folder}: {err.strerror}.") from err
+
+    @property
+    def best_path(self) -> Path:
+        """Where the best epoch's model lies, once there is one."""
+        return self.folder / "best.safetensors"
+
+    def save(self, state: Mapping[str, Any], epoch: int) -> None:
+        """Replace the saved state.
+
+        Args:
+            state: tensors, numbers, strings, lists and dicts.
+            epoch: number of finished epochs.
+
+        Raises:
+            StaleAttempt: a newer attempt has begun.
+            StorageError: the disk is full or cannot be written.
+        """
+        with self._claimed(), replacing(self._state_path) as file:
+            torch.save({"epoch": epoch, **state}, cast(IO[bytes], file))
+
+    def save_best(self, model: nn.Module, card: ModelCard) -> None:
+        """Replace the best model; raises as `save`."""
+        with self._claimed():
+            save_model(self.best_path, model, card)
+
+    def load(self) -> dict[str, Any] | None:
+        """Read the saved state onto the CPU; None where there is none.
+
+        Raises:
+            StaleAttempt: a newer attempt has begun.
+            ArtifactError: the file is damaged.
+        """
+        with self._claimed():
+            try:
+                state = torch.load(self._state_path, map_location="cpu", weights_only=True)
+            except FileNotFoundError:
+                return None
+            except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as err:
+                raise ArtifactError(
+                    f"The checkpoint {self._state_path} is damaged: remove it, and the trial starts anew."
+                ) from err
+        return cast(dict[str, Any], state)
+
+    @property
+    def _state_path(self) -> Path:
+        return self.folder / "state.pt"
+
+    @contextmanager
+    def _claimed(self) -> Iterator[None]:
+        """Hold the lock, with this attempt as the newest."""
+        with exclusive(self.folder / "lock"):
+            record = self.folder / "attempt"
+            newest = int(record.read_text()) if record.exists() else -1
+            if newest > self.attempt:
+                raise StaleAttempt(f"Attempt {self.attempt} at {self.folder.name} gives way to attempt {newest}.")
+            if newest < self.attempt:
+                with replacing(record) as file:
+                    file.write(str(self.attempt).encode())
+            yield

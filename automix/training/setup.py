@@ -1,0 +1,108 @@
+"""What happens before the first batch: the policy is compiled and prepared, a saved state is looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from automix.errors import PolicyError, StudyError
+from automix.mixing.mixer import ArtifactStore, Mixer, PrepareContext
+from automix.policy.compile import compile_policy
+from automix.training.batches import plain_batches
+from automix.training.export import ModelCard
+from automix.training.history import History
+
+if TYPE_CHECKING:
+    from automix.data.dataset import DataSet
+    from automix.policy.document import PolicyDocument
+    from automix.policy.mixer import PolicyMixer
+    from automix.registry import Registry
+    from automix.training.checkpoint import CheckpointStore
+    from automix.training.learner import Learner
+    from automix.training.settings import TrainSettings
+
+__all__ = ["identify", "make_card", "make_mixer", "resume"]
+
+
+def make_mixer(
+    data: DataSet,
+    document: PolicyDocument,
+    settings: TrainSettings,
+    registry: Registry,
+    device: torch.device,
+    artifacts: ArtifactStore | None,
+) -> PolicyMixer:
+    """Compile a policy for a data set; let its input treatment be fitted and its mixers train what they need.
+
+    Raises:
+        AutomixError: as `automix.policy.compile_policy`; or a mixer must be prepared and there is no store.
+    """
+    mix = compile_policy(
+        document,
+        registry,
+        num_classes=data.num_classes,
+        task=data.task,
+        seed=settings.seed,
+        normalization=(data.mean, data.std),
+    )
+    loader = plain_batches(data, settings, device)
+
+    def plain_images() -> Iterator[torch.Tensor]:
+        return (images for images, _, _ in loader.epoch(0))
+
+    mix.fit(plain_images())
+    for mixer in (branch.mixer for branch in mix.branches):
+        if type(mixer).prepare is Mixer.prepare:
+            continue
+        if artifacts is None:
+            raise PolicyError(f"The mixer {mixer.name!r} must be prepared on the data: pass `artifacts`, a store.")
+        mixer.prepare(
+            PrepareContext(
+                batches=lambda: loader.epoch(0),
+                num_classes=data.num_classes,
+                device=device,
+                fingerprint=data.fingerprint.content_hash,
+                store=artifacts,
+            )
+        )
+    return mix
+
+
+def identify(data: DataSet, document: PolicyDocument, settings: TrainSettings) -> dict[str, Any]:
+    """Return what may not change between a checkpoint and its resumption: all but the device."""
+    lasting = {name: value for name, value in settings.to_dict().items() if name != "device"}
+    return {"policy": document.key(), "data": data.fingerprint.content_hash, **lasting}
+
+
+def resume(checkpoints: CheckpointStore | None, learner: Learner, identity: Mapping[str, Any]) -> History:
+    """Bring the learner to where the checkpoint was made, if there is one; returns the epochs finished by then.
+
+    Raises:
+        StudyError: the checkpoint belongs to another training.
+    """
+    state = checkpoints.load() if checkpoints is not None else None
+    if checkpoints is None or state is None:
+        return History()
+    if different := sorted(key for key in identity if state["identity"].get(key) != identity[key]):
+        raise StudyError(
+            f"The checkpoint in {checkpoints.folder} belongs to a training with other {', '.join(different)}: "
+            "choose another folder, or remove it."
+        )
+    learner.restore(state["learner"])
+    return History.restored(state["history"])
+
+
+def make_card(data: DataSet, settings: TrainSettings, mix: PolicyMixer, metrics: Mapping[str, float]) -> ModelCard:
+    """Describe the model as it is kept: what it is, what it is to be fed with and what it reached."""
+    return ModelCard(
+        model=settings.model,
+        classes=data.classes,
+        channels=data.channels,
+        image_size=data.image_size,
+        mean=data.mean,
+        std=data.std,
+        input=mix.treatment.config(),
+        metrics={name: value for name, value in metrics.items() if name.startswith("val/")},
+    )
