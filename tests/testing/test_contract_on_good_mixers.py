@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 
 from automix.mixing import BlendMixer, BoxMixer, BoxPlan, Card, MaskMixer, MaskPlan, PairPlan, random_boxes
@@ -46,7 +48,7 @@ class TestBoxes(MixerContract):
 
 class TestBoxesPerBatch(MixerContract):
     mixer = Boxes
-    settings = {"draw_unit": "batch", "prob_unit": "batch", "prob": 0.7}
+    settings: ClassVar = {"draw_unit": "batch", "prob_unit": "batch", "prob": 0.7}
 
 
 class TestMasks(MixerContract):

@@ -1,0 +1,161 @@
+"""Laws, pairings, rules and treatments that come with automix pass the kit; broken ones are named."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from automix.mixing import (
+    AreaLabels,
+    BetaLaw,
+    Card,
+    ClassBalancedPairing,
+    DifferentClassPairing,
+    FixedLaw,
+    Guide,
+    InputTreatment,
+    LabelRule,
+    Pairing,
+    RandomPairing,
+    RatioLaw,
+    ReversePairing,
+    StandardInput,
+    TruncatedBetaLaw,
+    UniformLaw,
+)
+from automix.testing import check_component, check_mixer
+
+CARD = Card(title="Broken", summary="Breaks one claim.")
+BUILT_IN = [
+    AreaLabels,
+    BetaLaw,
+    ClassBalancedPairing,
+    DifferentClassPairing,
+    FixedLaw,
+    RandomPairing,
+    ReversePairing,
+    StandardInput,
+    TruncatedBetaLaw,
+    UniformLaw,
+]
+
+
+class Constant(Guide):
+    name = "constant"
+    card = CARD
+
+    def maps(self, images, labels, model=None):
+        return torch.ones(len(images), 1, 4, 4)
+
+
+class RatioAboveOne(RatioLaw):
+    name = "above_one"
+    card = CARD
+
+    def sample(self, n, generator):
+        return 2.0 * torch.rand(n, generator=generator)
+
+
+class DoubleRatio(RatioLaw):
+    name = "double"
+    card = CARD
+
+    def sample(self, n, generator):
+        return torch.rand(n, generator=generator, dtype=torch.float64)
+
+
+class NextRow(Pairing):
+    name = "next_row"
+    card = CARD
+
+    def partners(self, labels, generator):
+        return torch.arange(len(labels)) + 1
+
+
+class GlobalPairing(Pairing):
+    name = "global"
+    card = CARD
+
+    def partners(self, labels, generator):
+        return torch.randint(len(labels), (len(labels),))
+
+
+class DividesByZero(Guide):
+    """Normalises by the maximum; a picture of one colour has none."""
+
+    name = "divides"
+    card = CARD
+
+    def maps(self, images, labels, model=None):
+        contrast = (images - images.mean(dim=(2, 3), keepdim=True)).abs().mean(dim=1, keepdim=True)
+        return contrast / contrast.amax(dim=(2, 3), keepdim=True)
+
+
+class Heavier(LabelRule):
+    name = "heavier"
+    card = CARD
+
+    def before(self, mixed, batch):
+        mixed.weights.mul_(2.0)
+        return mixed
+
+
+class SilentlyEarly(LabelRule):
+    name = "silently_early"
+    card = CARD
+    when = "after"
+
+    def before(self, mixed, batch):
+        return mixed
+
+
+class InPlaceInput(InputTreatment):
+    name = "in_place"
+    card = CARD
+
+    def treat(self, images):
+        return images.sub_(images.mean())
+
+
+class ForgetsToFit(InputTreatment):
+    name = "forgets"
+    card = CARD
+    needs_fit = True
+
+    def treat(self, images):
+        return images
+
+
+@pytest.mark.parametrize("component", [*BUILT_IN, Constant], ids=lambda one: one.__name__)
+def test_built_in_components_pass(component: type) -> None:
+    assert [one for one in check_component(component) if one.status == "failed"] == []
+
+
+@pytest.mark.parametrize(
+    ("component", "check"),
+    [
+        (RatioAboveOne, "ratios_are_ratios"),
+        (DoubleRatio, "ratios_are_ratios"),
+        (NextRow, "partners_are_rows"),
+        (GlobalPairing, "partners_are_rows"),
+        (DividesByZero, "guides_give_maps"),
+        (Heavier, "rules_keep_the_pictures"),
+        (SilentlyEarly, "rules_keep_the_pictures"),
+        (InPlaceInput, "treatments_keep_the_shape"),
+        (ForgetsToFit, "treatments_keep_the_shape"),
+    ],
+    ids=lambda part: getattr(part, "__name__", part),
+)
+def test_kit_catches(component: type, check: str) -> None:
+    assert [one.check for one in check_component(component) if one.status == "failed"] == [check]
+
+
+def test_a_class_of_the_wrong_kind_fails_instead_of_passing_unseen() -> None:
+    assert any(one.status == "failed" for one in check_mixer(BetaLaw))
+
+
+def test_findings_say_subject_claim_and_detail() -> None:
+    (found,) = [one for one in check_component(NextRow) if one.status == "failed"]
+    assert found.subject == "pairing next_row"
+    assert found.claim.startswith("`partners` gives each row one row of the batch")
+    assert found.detail == "expected partners in [0, 1) but got [1]"
