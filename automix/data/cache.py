@@ -136,7 +136,5 @@ def _data_set(key: str, meta: Meta, images: NDArray[np.uint8], rows: Rows) -> Da
 
 def map_images(folder: Path) -> NDArray[np.uint8]:
     """Map the images of a folder into memory, (N, C, H, W) uint8."""
-    # Copy-on-write: torch can wrap the array without a copy or a warning, and the file is safe from whoever writes
-    # into it.
-    images: NDArray[np.uint8] = np.load(folder / "images.npy", mmap_mode="c", allow_pickle=False)
+    images: NDArray[np.uint8] = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     return images

@@ -22,7 +22,7 @@ class Split:
     """One part of a data set.
 
     Attributes:
-        images: (N, C, H, W) uint8, memory-mapped copy-on-write: processes share the pages, the file is never written.
+        images: (N, C, H, W) uint8, memory-mapped for reading only; processes share the pages.
         labels: (N,) int64 in 0..K-1, label noise included.
         index: (N,) int64, position of each image in the source as listed, before limits and skipped files.
         clean_labels: (N,) int64, the labels before label noise; None where there is no noise.

@@ -7,9 +7,12 @@ and copied while the GPU computes.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from automix.data.augment import Augmentation
@@ -79,7 +82,7 @@ class Loader:
         scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
         shift = -torch.tensor(mean, dtype=torch.float64) / torch.tensor(std, dtype=torch.float64)
         self._scale, self._shift = (value.float().view(-1, 1, 1).to(self.device) for value in (scale, shift))
-        images = torch.from_numpy(split.images)
+        images = _as_tensor(split.images)
         self.is_resident = _fits(images, self.device, memory_limit)
         self._images = images.to(self.device) if self.is_resident else images
         self._labels = torch.from_numpy(split.labels).to(self.device)
@@ -127,6 +130,15 @@ class Loader:
 
     def _normalise(self, batch: Tensor) -> Tensor:
         return batch.to(torch.float32).mul_(self._scale).add_(self._shift)
+
+
+def _as_tensor(images: NDArray[np.uint8]) -> Tensor:
+    """Wrap a memory map without copying it."""
+    with warnings.catch_warnings():
+        # The map is for reading only, of which torch warns; nothing here writes into it. A writable map (copy-on-write)
+        # would count as this process's memory, and data larger than that would be refused.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(images)
 
 
 def _fits(images: Tensor, device: torch.device, memory_limit: float) -> bool:
