@@ -71,13 +71,13 @@ def run_ui(
         StorageError: there is no store yet, no such study, or the server did not start.
     """
     tell("Starting MLflow's interface, which takes 5 to 30 s ...")
-    with serving(work, host=host, port=port) as (base, process):
-        tell(f"Open {study_url(base, work, study)}")
-        tell("Ctrl-C stops it.")
-        try:
+    try:
+        with serving(work, host=host, port=port) as (base, process):
+            tell(f"Open {study_url(base, work, study)}")
+            tell("Ctrl-C stops it.")
             process.wait()
-        except KeyboardInterrupt:
-            tell("Stopped.")
+    except KeyboardInterrupt:
+        tell("Stopped.")
 
 
 @contextmanager

@@ -9,6 +9,11 @@ import pytest
 from automix.tracking import Tracker, artifact_root, tracking_uri
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # MLflow 3.17 uses a loader that SQLAlchemy 2.1 deprecates.
+    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory) -> Path:
     """A work folder with a migrated MLflow store; making one takes seconds, so it is made once."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import logging
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -182,3 +184,29 @@ def test_programming_errors_are_not_hidden(tracker, parent):
     run = tracker.slot_run(parent, 0, "none")
     with pytest.raises(ValueError, match="could not convert"):
         tracker.epoch(run, {keys.VAL_TOP1: "high"}, 1)
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from automix.tracking import Tracker, artifact_root, keys, tracking_uri
+work, worker = Path(sys.argv[1]), int(sys.argv[2])
+tracker = Tracker(tracking_uri(work), artifact_root(work))
+parent = tracker.parent_run("digits", "quick")
+for slot in range(worker, 12, 4):
+    run = tracker.slot_run(parent, slot, f"slot {slot}", {"mixer": "none"})
+    for step in range(1, 11):
+        tracker.epoch(run, {keys.VAL_TOP1: step / 10}, step)
+    tracker.finish(run, "complete", {keys.BEST_TOP1: 1.0})
+sys.exit("; ".join(tracker.problems) or None)
+"""
+
+
+@pytest.mark.slow
+def test_four_workers_write_at_once_and_nothing_is_lost(work, tracker, client):
+    parent = tracker.parent_run("digits", "quick")
+    workers = [subprocess.Popen([sys.executable, "-c", WORKER, str(work), str(worker)]) for worker in range(4)]
+    assert [process.wait(timeout=120) for process in workers] == [0, 0, 0, 0]
+    runs = client.search_runs([tracker.experiment("digits")], f"tags.`mlflow.parentRunId` = '{parent}'")
+    assert sorted(int(run.data.tags[keys.SLOT]) for run in runs) == list(range(12))
+    assert all(steps(client, run.info.run_id) == list(range(1, 11)) for run in runs)

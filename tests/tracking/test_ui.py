@@ -53,6 +53,19 @@ def test_server_that_ends_at_once_is_reported_with_its_last_line(work, monkeypat
         run_ui(work, lambda line: None)
 
 
+def test_ctrl_c_while_the_server_starts_stops_it_quietly(work, monkeypatch):
+    def interrupt(base, process, log):
+        started.append(process)
+        raise KeyboardInterrupt
+
+    started = []
+    said: list[str] = []
+    monkeypatch.setattr("automix.tracking.ui._wait_until_it_answers", interrupt)
+    run_ui(work, said.append)
+    assert said[-1] == "Stopped."
+    assert started[0].poll() is not None
+
+
 @pytest.mark.slow
 def test_served_store_answers_and_is_gone_afterwards(work, tracker):
     parent = tracker.parent_run("digits", "quick")
