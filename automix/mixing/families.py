@@ -144,6 +144,23 @@ class MaskPlan(PairPlan):
         """Make a plan whose lam is the mean of the mask."""
         return cls(perm=perm, lam=mask.float().mean(dim=(1, 2, 3)).expand(len(perm)), mask=mask)
 
+    @classmethod
+    def from_profiles(cls, perm: Tensor, rows: Tensor, columns: Tensor, device: torch.device) -> Self:
+        """Make the plan of a separable spot, in which the partner's weight is ``rows * columns``.
+
+        Profiles are small and drawn on the CPU; the mask is written where it is needed, and lam is known without it.
+
+        Args:
+            perm: (B,) int64 partners.
+            rows: (n, H) float in [0, 1], for n = B or 1.
+            columns: (n, W) float in [0, 1].
+            device: of the images.
+        """
+        lam = 1.0 - rows.double().mean(dim=1) * columns.double().mean(dim=1)
+        down, across = rows.float().to(device), columns.float().to(device)
+        mask = 1.0 - down[:, None, :, None] * across[:, None, None, :]
+        return cls(perm=perm, lam=lam.float().expand(len(perm)), mask=mask)
+
     @cached_property
     def rows(self) -> Tensor:
         """(B, 1, H, W): the mask of each row, 1 where a row is its own partner."""

@@ -1,0 +1,29 @@
+"""SaliencyMix for automix. Only hooks here: torch waits until one of them is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from automix.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from automix.mixing import Guide, Mixer
+
+automix_api = "1"
+
+
+@hookimpl
+def automix_register_mixers(register: Callable[[type[Mixer]], None]) -> None:
+    """Register the mixer `saliencymix`."""
+    from automix_saliencymix.mixer import SaliencyMix
+
+    register(SaliencyMix)
+
+
+@hookimpl
+def automix_register_guides(register: Callable[[type[Guide]], None]) -> None:
+    """Register the guide `saliency`."""
+    from automix_saliencymix.guide import Saliency
+
+    register(Saliency)
