@@ -1,0 +1,112 @@
+"""The ranking of a study's slots by what they reached on the validation images, in their last epoch.
+
+The last epoch, not the best one: the schedules end at a learning rate of zero, so it is the trained model, and the best
+of many epochs flatters whoever jumps about most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from automix.search.ledger import SlotRecord, SlotState
+from automix.tracking.keys import COST_EPOCH_S, COST_IMAGES_PER_S, VAL_LOGLOSS, VAL_TOP1
+
+__all__ = ["NO_MIXING", "LeaderboardRow", "leaderboard", "reference_of"]
+
+NO_MIXING = "none"
+"""Name of the reference arm that does not mix."""
+
+_ORDER = {SlotState.COMPLETE: 0, SlotState.PRUNED: 1, SlotState.RUNNING: 2, SlotState.LOST: 2, SlotState.FAILED: 3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderboardRow:
+    """One slot.
+
+    Attributes:
+        rank: from 1 among the slots that trained to the end; None for others.
+        slot: its number.
+        title: its policy in a few words.
+        policy_key: equal for equal policies.
+        arm: name of the reference arm; empty where the sampler proposed it.
+        state: "complete", "pruned", "running", "failed" ...
+        epochs: finished.
+        metrics: of the last finished epoch.
+        delta_top1: validation top-1 minus that of no mixing; None where one of the two is missing.
+        delta_logloss: likewise; below zero is better.
+        images_per_s: of the training part, over the epochs.
+        overhead: median epoch time over that of no mixing, minus one.
+        copied_from: slot with an equal policy, whose result this is.
+        error: what it raised.
+    """
+
+    rank: int | None
+    slot: int
+    title: str
+    policy_key: str
+    arm: str
+    state: str
+    epochs: int
+    metrics: Mapping[str, float]
+    delta_top1: float | None = None
+    delta_logloss: float | None = None
+    images_per_s: float | None = None
+    overhead: float | None = None
+    copied_from: int | None = None
+    error: str = ""
+
+
+def leaderboard(slots: Iterable[SlotRecord]) -> list[LeaderboardRow]:
+    """Rank slots: those that trained to the end by top-1, then log-loss, then number; the others after them."""
+    ordered = sorted(slots, key=_sort_key)
+    reference = reference_of(ordered)
+    rows = []
+    for position, slot in enumerate(ordered, start=1):
+        rows.append(_row(slot, reference, position if slot.state is SlotState.COMPLETE else None))
+    return rows
+
+
+def reference_of(slots: Iterable[SlotRecord]) -> SlotRecord | None:
+    """Return the slot of the no-mixing arm, if it trained to the end."""
+    return next((s for s in slots if s.proposal.arm == NO_MIXING and s.state is SlotState.COMPLETE), None)
+
+
+def _sort_key(slot: SlotRecord) -> tuple[float, float, float, int]:
+    top1, logloss = slot.metrics.get(VAL_TOP1, -math.inf), slot.metrics.get(VAL_LOGLOSS, math.inf)
+    # A diverged log-loss is NaN, which would upset the sort.
+    return _ORDER[slot.state], -top1, math.inf if math.isnan(logloss) else logloss, slot.slot
+
+
+def _row(slot: SlotRecord, reference: SlotRecord | None, rank: int | None) -> LeaderboardRow:
+    own_s, none_s = _median(slot, COST_EPOCH_S), None if reference is None else _median(reference, COST_EPOCH_S)
+    return LeaderboardRow(
+        rank=rank,
+        slot=slot.slot,
+        title=slot.proposal.title,
+        policy_key=slot.proposal.key,
+        arm=slot.proposal.arm,
+        state=slot.state.value,
+        epochs=len(slot.curve),
+        metrics=slot.metrics,
+        delta_top1=_delta(slot, reference, VAL_TOP1),
+        delta_logloss=_delta(slot, reference, VAL_LOGLOSS),
+        images_per_s=_median(slot, COST_IMAGES_PER_S),
+        overhead=own_s / none_s - 1 if own_s and none_s else None,
+        copied_from=slot.copied_from,
+        error=slot.error,
+    )
+
+
+def _delta(slot: SlotRecord, reference: SlotRecord | None, metric: str) -> float | None:
+    """Subtract the reference's value at the same epoch, so that a pruned slot is compared fairly."""
+    if reference is None or not slot.curve or len(reference.curve) < len(slot.curve):
+        return None
+    return slot.curve[-1][metric] - reference.curve[len(slot.curve) - 1][metric]
+
+
+def _median(slot: SlotRecord, metric: str) -> float | None:
+    values = [row[metric] for row in slot.curve if metric in row]
+    return median(values) if values else None

@@ -1,0 +1,338 @@
+"""The book of a study: what became of each slot, kept in Optuna's storage, which is the truth.
+
+A slot has a trial. Everything about it that cannot be said in Optuna's terms (slot, policy, curve, error) stands in
+the trial's user attributes. A trial is created in one transaction, complete with its slot, policy and parameters: a
+process that is killed leaves either all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from automix.errors import StudyError
+from automix.tracking.keys import VAL_TOP1
+
+__all__ = ["SECONDS", "Ledger", "Proposal", "SlotRecord", "SlotState", "quiet_optuna"]
+
+SECONDS = "seconds"
+"""In a row of a curve: how long the epoch took, evaluation included."""
+
+_SLOT = "slot"
+_ARM = "arm"
+_POLICY = "policy"
+_KEY = "policy_key"
+_TITLE = "title"
+_LEASE = "lease"
+_CURVE = "curve"
+_ERROR = "error"
+_TRACEBACK = "traceback"
+_COPIED_FROM = "copied_from"
+_FITTED = "fitted"
+_RUN = "mlflow_run"
+_CRASHES = "crashes"
+_REASON = "reason"
+
+
+class SlotState(Enum):
+    """What became of a slot."""
+
+    RUNNING = "running"
+    """Being trained, or left behind by a worker that ended; the slot's lock tells which."""
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    """It raised, and the error is recorded."""
+    LOST = "lost"
+    """Failed without a recorded error: something from outside ended it. It is run again."""
+
+
+_STATES = {
+    TrialState.RUNNING: SlotState.RUNNING,
+    TrialState.WAITING: SlotState.LOST,
+    TrialState.COMPLETE: SlotState.COMPLETE,
+    TrialState.PRUNED: SlotState.PRUNED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A policy for a slot.
+
+    Attributes:
+        policy: the policy document as plain data.
+        key: equal for equal policies.
+        title: short, for people.
+        arm: name of the reference arm; empty where the sampler proposed it.
+        params: what the policy is in the search space; empty where it lies outside.
+        distributions: of ``params``.
+    """
+
+    policy: Mapping[str, Any]
+    key: str
+    title: str
+    arm: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotRecord:
+    """What is known about a slot from its latest trial.
+
+    Attributes:
+        slot: the slot's number, its identity.
+        trial: number of its latest trial.
+        proposal: the policy.
+        state: see `SlotState`.
+        attempt: how often it was started, from 1.
+        worker: process id of the worker that started it last.
+        started: Unix time of that start, in seconds.
+        curve: metrics of its finished epochs, and under `SECONDS` their time.
+        error: what it raised; empty where it did not.
+        copied_from: the slot with an equal policy whose result this is; None where it was trained.
+        fitted: the policy with the statistics that were fitted in training; None where there are none.
+        run: id of its MLflow run; None where there is none.
+        crashes: (finished epochs at that time, how often in a row a worker died there).
+    """
+
+    slot: int
+    trial: int
+    proposal: Proposal
+    state: SlotState
+    attempt: int = 1
+    worker: int = 0
+    started: float = 0.0
+    curve: tuple[Mapping[str, float], ...] = ()
+    error: str = ""
+    copied_from: int | None = None
+    fitted: Mapping[str, Any] | None = None
+    run: str | None = None
+    crashes: tuple[int, int] = (0, 0)
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The policy as it should be used: with fitted statistics, if there are any."""
+        return self.fitted or self.proposal.policy
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.state in (SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED)
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Metrics of the last finished epoch; empty before the first."""
+        return self.curve[-1] if self.curve else {}
+
+    @property
+    def seconds(self) -> float:
+        """Time spent in finished epochs."""
+        return sum(row[SECONDS] for row in self.curve)
+
+
+class Ledger:
+    """Reads and writes the slots of one study.
+
+    Args:
+        storage: an Optuna storage (`automix.storage.optuna_storage`).
+        study: name of the study.
+        create: make it where it is missing.
+
+    Raises:
+        StudyError: there is no such study and ``create`` is False.
+    """
+
+    def __init__(self, storage: BaseStorage, study: str, *, create: bool = False) -> None:
+        with quiet_optuna():
+            try:
+                self._study = (
+                    optuna.create_study(storage=storage, study_name=study, direction="maximize", load_if_exists=True)
+                    if create
+                    else optuna.load_study(storage=storage, study_name=study)
+                )
+            except KeyError as err:
+                raise StudyError(
+                    f"There is no study {study!r} in this work folder. `automix search` makes one."
+                ) from err
+        self._storage = storage
+        self._study_id = storage.get_study_id_from_name(study)
+
+    @property
+    def study(self) -> optuna.Study:
+        """The study as Optuna sees it, for reading."""
+        return self._study
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep a fact about the whole study; ``value`` must be plain JSON."""
+        self._study.set_user_attr(name, value)
+
+    def noted(self, name: str) -> Any:
+        """Return a fact kept with `note`, or None."""
+        return self._study.user_attrs.get(name)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return all trials as stored; they must not be changed."""
+        return self._study.get_trials(deepcopy=False)
+
+    def slots(self) -> dict[int, SlotRecord]:
+        """Return the latest record of each slot that was handed out."""
+        records = (_record(trial) for trial in self.trials() if _SLOT in trial.user_attrs)
+        return {record.slot: record for record in records}  # trials come by number: the latest one stays
+
+    def open(self, slot: int, proposal: Proposal, *, worker: int) -> SlotRecord:
+        """Hand out a slot: create its trial, running."""
+        record = SlotRecord(slot=slot, trial=-1, proposal=proposal, state=SlotState.RUNNING, worker=worker)
+        return self._create(record)
+
+    def adopt(self, record: SlotRecord, *, worker: int) -> SlotRecord:
+        """Go on with a slot whose worker ended: in its trial where that still runs, else in a new one."""
+        mine = replace(record, attempt=record.attempt + 1, worker=worker, state=SlotState.RUNNING)
+        if record.state is SlotState.LOST:
+            return self._create(mine)
+        mine = replace(mine, started=time.time())
+        self._set(mine, **{_LEASE: [mine.attempt, mine.worker, mine.started]})
+        return mine
+
+    def add_epochs(self, record: SlotRecord, curve: Sequence[Mapping[str, float]]) -> SlotRecord:
+        """Write the curve so far, and to Optuna what it does not know of it yet."""
+        self._set(record, **{_CURVE: [dict(row) for row in curve]})
+        # The epoch that the book knew last may be one that a killed worker did not get to report.
+        for epoch in range(max(1, len(record.curve)), len(curve) + 1):
+            value = curve[epoch - 1][VAL_TOP1]
+            self._storage.set_trial_intermediate_value(self._id(record), epoch, value)
+        return replace(record, curve=tuple(curve))
+
+    def remember_run(self, record: SlotRecord, run: str | None) -> SlotRecord:
+        """Keep the id of the slot's MLflow run."""
+        if run != record.run:
+            self._set(record, **{_RUN: run})
+        return replace(record, run=run)
+
+    def remember_fitted(self, record: SlotRecord, fitted: Mapping[str, Any] | None) -> SlotRecord:
+        """Keep the policy with its fitted statistics."""
+        if fitted != record.fitted:
+            self._set(record, **{_FITTED: fitted})
+        return replace(record, fitted=fitted)
+
+    def complete(self, record: SlotRecord, *, copied_from: int | None = None) -> SlotRecord:
+        """Close a slot that trained to the end; its value is the top-1 of its last epoch."""
+        return self._close(record, SlotState.COMPLETE, copied_from)
+
+    def prune(self, record: SlotRecord, *, copied_from: int | None = None) -> SlotRecord:
+        """Close a slot that was ended early; that is not a failure."""
+        return self._close(record, SlotState.PRUNED, copied_from)
+
+    def fail(self, record: SlotRecord, error: str, traceback: str = "") -> SlotRecord:
+        """Close a slot that raised, with what it raised."""
+        self._set(record, **{_ERROR: error, _TRACEBACK: traceback})
+        self._study.tell(record.trial, state=TrialState.FAIL)
+        return replace(record, state=SlotState.FAILED, error=error)
+
+    def count_crash(self, record: SlotRecord) -> int:
+        """Count that a worker died on this slot; return how often in a row without an epoch in between."""
+        epoch, count = record.crashes
+        count = count + 1 if epoch == len(record.curve) else 1
+        self._set(record, **{_CRASHES: [len(record.curve), count]})
+        return count
+
+    def close_strays(self) -> int:
+        """Close unfinished trials that no slot has: somebody made them outside automix. Return how many."""
+        strays = [t for t in self.trials() if _SLOT not in t.user_attrs and not t.state.is_finished()]
+        for trial in strays:
+            trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, trial.number)
+            self._storage.set_trial_user_attr(trial_id, _REASON, "unfinished and without a slot; closed by automix")
+            self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        return len(strays)
+
+    def _create(self, record: SlotRecord) -> SlotRecord:
+        started = time.time()
+        proposal = record.proposal
+        attributes = {
+            _SLOT: record.slot,
+            _ARM: proposal.arm,
+            _POLICY: dict(proposal.policy),
+            _KEY: proposal.key,
+            _TITLE: proposal.title,
+            _LEASE: [record.attempt, record.worker, started],
+            _CURVE: [dict(row) for row in record.curve],
+            _CRASHES: list(record.crashes),
+            _RUN: record.run,
+        }
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(proposal.params),
+            distributions=dict(proposal.distributions),
+            user_attrs=attributes,
+            intermediate_values={i: row[VAL_TOP1] for i, row in enumerate(record.curve, start=1)},
+        )
+        trial_id = self._storage.create_new_trial(self._study_id, template_trial=trial)
+        number = self._storage.get_trial(trial_id).number
+        return replace(record, trial=number, started=started)
+
+    def _close(self, record: SlotRecord, state: SlotState, copied_from: int | None) -> SlotRecord:
+        if copied_from is not None:
+            self._set(record, **{_COPIED_FROM: copied_from})
+        if state is SlotState.COMPLETE:
+            self._study.tell(record.trial, record.metrics[VAL_TOP1])
+        else:
+            self._study.tell(record.trial, state=TrialState.PRUNED)
+        return replace(record, state=state, copied_from=copied_from)
+
+    def _set(self, record: SlotRecord, **attributes: Any) -> None:
+        for name, value in attributes.items():
+            self._storage.set_trial_user_attr(self._id(record), name, value)
+
+    def _id(self, record: SlotRecord) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, record.trial)
+
+
+def _record(trial: FrozenTrial) -> SlotRecord:
+    known = trial.user_attrs
+    proposal = Proposal(
+        policy=known[_POLICY],
+        key=known[_KEY],
+        title=known[_TITLE],
+        arm=known[_ARM],
+        params=trial.params,
+        distributions=trial.distributions,
+    )
+    # A worker killed between writing an error and closing the trial has not failed: it is run again.
+    error = known.get(_ERROR, "") if trial.state is TrialState.FAIL else ""
+    attempt, worker, started = known[_LEASE]
+    epoch, count = known[_CRASHES]
+    return SlotRecord(
+        slot=known[_SLOT],
+        trial=trial.number,
+        proposal=proposal,
+        state=_STATES.get(trial.state, SlotState.FAILED if error else SlotState.LOST),
+        attempt=attempt,
+        worker=worker,
+        started=started,
+        curve=tuple(known[_CURVE]),
+        error=error,
+        copied_from=known.get(_COPIED_FROM),
+        fitted=known.get(_FITTED),
+        run=known[_RUN],
+        crashes=(epoch, count),
+    )
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Keep Optuna from announcing every study on the terminal while the block runs; warnings come through."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(before, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

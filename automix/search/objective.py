@@ -1,0 +1,212 @@
+"""One slot, from its policy to its result in the book. What a trial raises is recorded and ends nothing else."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from optuna.exceptions import StorageInternalError
+
+from automix.errors import AutomixError, StorageError
+from automix.hookspecs import EpochFinished, TrialFailed, TrialFinished, TrialStarted
+from automix.policy import PolicyDocument
+from automix.search.folder import StudyFolder
+from automix.search.ledger import SECONDS, Ledger, SlotRecord, SlotState
+from automix.search.pruning import should_prune
+from automix.search.slots import Lease
+from automix.tracking import keys
+from automix.training.checkpoint import CheckpointStore
+from automix.training.failures import StaleAttempt
+
+if TYPE_CHECKING:
+    from automix.manager import PluginHost
+    from automix.tracking import Tracker
+    from automix.training.result import Decision, EpochReport, TrainResult
+
+__all__ = ["Objective", "Outcome", "Train"]
+
+_log = logging.getLogger(__name__)
+_TRACEBACK_LINES = 25
+
+Outcome = Literal["settled", "stopped", "lost", "broken"]
+"""The slot has its result; it was told to stop; another worker has the slot; this process can do no more work."""
+
+
+class Train(Protocol):
+    """Trains one policy: `automix.training.loop.train` with data, settings and registry already given."""
+
+    def __call__(
+        self,
+        document: PolicyDocument,
+        *,
+        on_epoch: Callable[[EpochReport], Decision],
+        checkpoints: CheckpointStore,
+    ) -> TrainResult:
+        """Train, telling every epoch; go on from ``checkpoints`` where it holds something."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Runs the slots of a study.
+
+    Attributes:
+        study: its name.
+        folder: where its files lie.
+        ledger: the truth.
+        train: trains a policy.
+        tracker: shows what happens.
+        parent_run: the study's MLflow run.
+        host: told about the moments of a trial.
+        should_stop: asked after every epoch.
+    """
+
+    study: str
+    folder: StudyFolder
+    ledger: Ledger
+    train: Train
+    tracker: Tracker
+    parent_run: str | None
+    host: PluginHost
+    should_stop: Callable[[], bool]
+
+    def run(self, lease: Lease) -> Outcome:
+        """Train a slot, or copy the result of an equal policy, and settle it."""
+        try:
+            twin = self._twin_of(lease.record)
+            if twin is not None:
+                self._copy(lease, twin)
+                return "settled"
+            return self._train(lease)
+        except StaleAttempt as err:
+            _log.info("%s", err)
+            return "lost"
+        except (StorageError, StorageInternalError):
+            raise  # the disk or a database, not this trial: it goes on when there is room again
+        except Exception as err:  # noqa: BLE001  whatever a method, model or driver raises belongs to this trial alone
+            self._fail(lease, err)
+            return "broken" if _is_fatal_for_process(err) else "settled"
+
+    def _train(self, lease: Lease) -> Outcome:
+        self._begin(lease)
+        document = PolicyDocument.from_dict(lease.record.proposal.policy)
+        checkpoints = CheckpointStore(self.folder.checkpoint(lease.record.slot), attempt=lease.record.attempt)
+        result = self.train(document, on_epoch=lambda report: self._epoch(lease, report), checkpoints=checkpoints)
+        lease.check()
+        lease.record = self.ledger.add_epochs(lease.record, [_row(report) for report in result.curve])
+        if result.status == "stopped":
+            return "stopped"
+        if result.document != document:
+            lease.record = self.ledger.remember_fitted(lease.record, result.document.to_dict())
+        best = {} if not result.best_epoch else {**_best(result.best), keys.BEST_EPOCH: float(result.best_epoch)}
+        self._settle(lease, pruned=result.status == "pruned", best=best)
+        return "settled"
+
+    def _begin(self, lease: Lease) -> None:
+        record = lease.record
+        proposal = record.proposal
+        tags = {keys.ARM: proposal.arm or "sampler", keys.POLICY_KEY: proposal.key}
+        run = self.tracker.slot_run(self.parent_run, record.slot, proposal.title, _shown(proposal.params), tags)
+        lease.record = self.ledger.remember_run(record, run)
+        self.tracker.sync_slot(run, [_metrics(row) for row in record.curve])
+        self._tell(
+            "automix_trial_started",
+            TrialStarted(study=self.study, slot=record.slot, trial_number=record.trial, policy=proposal.policy),
+        )
+
+    def _epoch(self, lease: Lease, report: EpochReport) -> Decision:
+        lease.check()
+        record = lease.record
+        # A repeated epoch replaces its row; rows after it are repeated next.
+        curve = [*record.curve[: report.epoch - 1], _row(report)]
+        lease.record = record = self.ledger.add_epochs(record, curve)
+        self.tracker.epoch(record.run, report.metrics, report.epoch)
+        self._tell(
+            "automix_epoch_finished",
+            EpochFinished(
+                study=self.study,
+                slot=record.slot,
+                epoch=report.epoch,
+                n_epochs=report.n_epochs,
+                metrics=report.metrics,
+            ),
+        )
+        if not record.proposal.arm and should_prune(record.curve, self._finished_curves(), report.n_epochs):
+            return "prune"
+        return "stop" if self.should_stop() and report.epoch < report.n_epochs else "continue"
+
+    def _settle(self, lease: Lease, *, pruned: bool, best: Mapping[str, float], copied_from: int | None = None) -> None:
+        close = self.ledger.prune if pruned else self.ledger.complete
+        lease.record = record = close(lease.record, copied_from=copied_from)
+        total = {**best, keys.COST_TOTAL_S: record.seconds}
+        self.tracker.finish(record.run, record.state.value, total)
+        self._tell(
+            "automix_trial_finished",
+            TrialFinished(
+                study=self.study,
+                slot=record.slot,
+                trial_number=record.trial,
+                status="pruned" if pruned else "complete",
+                metrics=_metrics(record.metrics),
+                time_s=record.seconds,
+            ),
+        )
+
+    def _twin_of(self, record: SlotRecord) -> SlotRecord | None:
+        """Find a settled slot with an equal policy; a reference arm takes no pruned one for its result."""
+        usable = {SlotState.COMPLETE} if record.proposal.arm else {SlotState.COMPLETE, SlotState.PRUNED}
+        for other in self.ledger.slots().values():
+            is_equal = other.proposal.key == record.proposal.key and other.slot != record.slot
+            if is_equal and other.state in usable and other.copied_from is None:
+                return other
+        return None
+
+    def _copy(self, lease: Lease, twin: SlotRecord) -> None:
+        """Take over the result: init, data order and streams are the same for all trials of a study."""
+        self._begin(lease)
+        lease.record = self.ledger.remember_fitted(self.ledger.add_epochs(lease.record, twin.curve), twin.fitted)
+        self.tracker.sync_slot(lease.record.run, [_metrics(row) for row in twin.curve])
+        self._settle(lease, pruned=twin.state is SlotState.PRUNED, best={}, copied_from=twin.slot)
+
+    def _fail(self, lease: Lease, err: Exception) -> None:
+        error = str(err) if isinstance(err, AutomixError) else f"{type(err).__name__}: {err}"
+        _log.error("Slot %d failed: %s", lease.record.slot, error, exc_info=err)
+        tail = "".join(traceback.format_exception(err)).splitlines()[-_TRACEBACK_LINES:]
+        lease.record = record = self.ledger.fail(lease.record, error, "\n".join(tail))
+        self.tracker.finish(record.run, record.state.value)
+        self._tell(
+            "automix_trial_failed",
+            TrialFailed(study=self.study, slot=record.slot, trial_number=record.trial, error=error),
+        )
+
+    def _finished_curves(self) -> list[tuple[Mapping[str, float], ...]]:
+        slots = self.ledger.slots().values()
+        return [slot.curve for slot in slots if slot.state is SlotState.COMPLETE and slot.copied_from is None]
+
+    def _tell(self, moment: str, event: object) -> None:
+        for problem in self.host.notify(moment, event):
+            _log.warning("%s", problem)
+
+
+def _row(report: EpochReport) -> dict[str, float]:
+    return {**report.metrics, SECONDS: report.seconds}
+
+
+def _metrics(row: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name != SECONDS}
+
+
+def _best(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {"best/" + name.replace("/", "_"): value for name, value in metrics.items() if name.startswith("val/")}
+
+
+def _shown(params: Mapping[str, object]) -> dict[str, object]:
+    """Round what a person will read in a table."""
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in params.items()}
+
+
+def _is_fatal_for_process(err: Exception) -> bool:
+    """Whether the device is unusable for this process from now on: CUDA answers every further call with the error."""
+    return "CUDA error" in str(err) or "device-side assert" in str(err)

@@ -1,0 +1,169 @@
+"""Watching over the workers of a search until the last one has left."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from enum import Enum
+from statistics import median
+
+from automix.errors import StudyError
+from automix.search.config import StudyConfig
+from automix.search.folder import StopMode, StudyFolder
+from automix.search.interrupts import Interrupts
+from automix.search.launch import DeadWorker, Fleet
+from automix.search.ledger import Ledger, SlotRecord, SlotState
+from automix.search.progress import Progress, progress_of
+from automix.search.slots import settle_crash
+from automix.search.worker import EXIT_REFUSED, EXIT_REPLACE
+
+__all__ = ["Ending", "Listener", "Supervisor"]
+
+_log = logging.getLogger(__name__)
+
+Listener = Callable[[Progress], None]
+
+_POLL_S = 0.2
+# A worker that dies before it has a slot has a reason that the next one shares.
+_MAX_FAILED_STARTS = 3
+
+
+class Ending(Enum):
+    """Why a search came to its end."""
+
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    """It was told to stop; the same command goes on."""
+    BUDGET = "budget"
+    """The time did not hold another trial; the same command goes on."""
+
+
+class Supervisor:
+    """Starts workers, replaces those that die, passes on that a search shall stop, and tells how it stands.
+
+    Args:
+        config: of the study.
+        folder: of the study, whose lock the caller holds.
+        ledger: of the study.
+        fleet: the workers, not started yet.
+        listener: told how the search stands, several times a second. What it raises is logged and ends nothing.
+        budget_s: seconds after which no trial should end; None for no limit.
+        expected_trial_s: what a trial was estimated to take.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        folder: StudyFolder,
+        ledger: Ledger,
+        fleet: Fleet,
+        listener: Listener | None = None,
+        *,
+        budget_s: float | None = None,
+        expected_trial_s: float | None = None,
+    ) -> None:
+        self._config = config
+        self._folder = folder
+        self._ledger = ledger
+        self._fleet = fleet
+        self._listener = listener or (lambda _: None)
+        self._n_workers = 0
+        self._begun = time.monotonic()
+        self._budget_s = budget_s
+        self._expected_trial_s = expected_trial_s
+        self._stopping: StopMode | None = None
+        self._failed_starts = 0
+        self._notes: list[str] = []
+
+    def run(self, interrupts: Interrupts) -> Ending:
+        """Start the workers and watch until none is left.
+
+        Raises:
+            StudyError: the workers cannot work; the message holds what the last one said. Nothing is lost.
+        """
+        try:
+            self._fleet.start_all()
+            self._n_workers = len(self._fleet)
+            while len(self._fleet):
+                slots = self._ledger.slots()
+                self._heed(interrupts)
+                self._mind_budget(slots)
+                for dead in self._fleet.reap():
+                    self._replace(dead)
+                self._show(slots)
+                time.sleep(_POLL_S)
+        finally:
+            self._fleet.kill()
+        slots = self._ledger.slots()
+        self._show(slots)
+        return self._ending(slots)
+
+    def _heed(self, interrupts: Interrupts) -> None:
+        if interrupts.count > 1:
+            self._fleet.kill()
+        if interrupts.count and self._stopping is not StopMode.AFTER_EPOCH:
+            self._stop(StopMode.AFTER_EPOCH)
+            self._notes.append(
+                "Stopping after the epochs in progress; the same command goes on from there. "
+                "Once more (Ctrl-C) stops at once."
+            )
+
+    def _mind_budget(self, slots: dict[int, SlotRecord]) -> None:
+        if self._budget_s is None or self._stopping is not None:
+            return
+        left_s = self._budget_s - (time.monotonic() - self._begun)
+        if left_s < self._trial_s(slots):
+            self._stop(StopMode.AFTER_SLOT)
+            self._notes.append("The budget holds no further trial; those in progress are finished.")
+
+    def _stop(self, mode: StopMode) -> None:
+        self._stopping = mode
+        self._folder.request_stop(mode)
+
+    def _trial_s(self, slots: dict[int, SlotRecord]) -> float:
+        known = [s.seconds for s in slots.values() if s.state is SlotState.COMPLETE and s.copied_from is None]
+        return median(known) if known else self._expected_trial_s or 0.0
+
+    def _replace(self, dead: DeadWorker) -> None:
+        """Start another worker in place of one that did not leave because there was nothing more to do."""
+        if dead.code == 0:
+            return
+        if dead.code == EXIT_REFUSED:
+            raise StudyError(f"Worker {dead.worker} cannot go on: {self._fleet.last_words(dead.worker)}")
+        if dead.code != EXIT_REPLACE:
+            self._count_crash(dead)
+        if self._stopping is None:
+            self._fleet.start(dead.worker)
+
+    def _count_crash(self, dead: DeadWorker) -> None:
+        words = self._fleet.last_words(dead.worker)
+        record = settle_crash(self._folder, self._ledger, dead.pid, f"{dead.cause()}; it last said: {words}")
+        where = "before it had a slot" if record is None else f"in slot {record.slot}"
+        self._notes.append(f"Worker {dead.worker} died {where} ({dead.cause()}).")
+        self._failed_starts = self._failed_starts + 1 if record is None else 0
+        if self._failed_starts >= _MAX_FAILED_STARTS:
+            log = self._folder.worker_log(dead.worker)
+            raise StudyError(f"Workers die before they get to work ({dead.cause()}): {words} See {str(log)!r}.")
+
+    def _show(self, slots: dict[int, SlotRecord]) -> None:
+        progress = progress_of(
+            self._config.name,
+            slots,
+            n_trials=self._config.n_trials,
+            n_epochs=self._config.n_epochs,
+            n_workers=self._n_workers,
+            expected_trial_s=self._expected_trial_s,
+            elapsed_s=time.monotonic() - self._begun,
+            notes=self._notes,
+        )
+        self._notes = []
+        try:
+            self._listener(progress)
+        except Exception:  # noqa: BLE001  a display that fails (a closed terminal) must not end a search
+            _log.warning("The display of the search raised; the search goes on.", exc_info=True)
+
+    def _ending(self, slots: dict[int, SlotRecord]) -> Ending:
+        if all(slot in slots and slots[slot].is_settled for slot in range(self._config.n_trials)):
+            return Ending.COMPLETE
+        return Ending.BUDGET if self._stopping is StopMode.AFTER_SLOT else Ending.STOPPED

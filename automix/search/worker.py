@@ -1,0 +1,140 @@
+"""A worker: one process that trains slot after slot of a study until none is left.
+
+It talks to the databases and the study's folder only. It ignores Ctrl-C, which reaches every process of a terminal:
+the supervisor says when to stop, and a worker whose supervisor is gone saves after the epoch in progress and leaves.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from optuna.exceptions import StorageInternalError
+
+from automix.errors import AutomixError
+from automix.policy import PolicyDocument
+from automix.search.bench import Bench, OpenBench, open_bench
+from automix.search.config import StudyConfig, load_config
+from automix.search.folder import StopMode, StudyFolder
+from automix.search.ledger import Ledger, Proposal, SlotRecord
+from automix.search.objective import Objective
+from automix.search.sampler import arm_proposal, sampled_proposal
+from automix.search.slots import Desk
+from automix.storage import optuna_storage
+
+__all__ = ["ENV_SUPERVISOR", "EXIT_REFUSED", "EXIT_REPLACE", "PARENT_RUN", "worker_main"]
+
+ENV_SUPERVISOR = "AUTOMIX_SUPERVISOR"
+"""Process id of the supervisor; not set for a worker that somebody started by hand."""
+EXIT_REFUSED = 2
+"""The study cannot be worked on; the last line of the log says why."""
+EXIT_REPLACE = 75
+"""Well done, but this process is of no more use (CUDA after an error): start another one."""
+PARENT_RUN = "mlflow_run"
+"""Fact in the ledger: the study's MLflow run."""
+
+_log = logging.getLogger(__name__)
+_PAUSE_S = 0.5
+
+
+def worker_main(study: str, work: Path, worker: int, *, open_bench: OpenBench = open_bench) -> int:
+    """Train slots until none is left or the study is told to stop.
+
+    Args:
+        study: name of the study.
+        work: the work folder.
+        worker: number of this worker, for its log.
+        open_bench: makes what it works with.
+
+    Returns:
+        The exit code of the process.
+    """
+    stop = _StopFlag.install()
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s worker {worker} %(levelname)s %(message)s")
+    try:
+        folder = StudyFolder(work, study)
+        config = load_config(folder)
+        bench = open_bench(config, folder)
+        ledger = Ledger(optuna_storage(folder.optuna_file), study)
+        return _work(config, folder, bench, ledger, stop)
+    except (AutomixError, StorageInternalError) as err:
+        _log.exception("This worker cannot go on.")
+        print(" ".join(str(err).split()), file=sys.stderr, flush=True)  # noqa: T201  the last line of the log, which the supervisor shows
+        return EXIT_REFUSED
+
+
+def _work(config: StudyConfig, folder: StudyFolder, bench: Bench, ledger: Ledger, stop: _StopFlag) -> int:
+    desk = Desk(folder, ledger, config.n_trials, _proposer(config, bench, ledger))
+    objective = Objective(
+        study=config.name,
+        folder=folder,
+        ledger=ledger,
+        train=bench.train,
+        tracker=bench.tracker,
+        parent_run=ledger.noted(PARENT_RUN),
+        host=bench.host,
+        should_stop=lambda: stop.is_set() or folder.stop_requested() is StopMode.AFTER_EPOCH,
+    )
+    while not (stop.is_set() or folder.stop_requested()):
+        lease = desk.take()
+        if lease is None:
+            if desk.is_done():
+                return 0
+            time.sleep(_PAUSE_S)  # others work on the last slots; one of them may be left behind
+            continue
+        try:
+            outcome = objective.run(lease)
+        finally:
+            lease.release()
+        if outcome == "broken":
+            return EXIT_REPLACE
+    return 0
+
+
+def _proposer(config: StudyConfig, bench: Bench, ledger: Ledger) -> Callable[[int, Mapping[int, SlotRecord]], Proposal]:
+    def propose(slot: int, slots: Mapping[int, SlotRecord]) -> Proposal:
+        if slot < len(config.arms):
+            arm = config.arms[slot]
+            return arm_proposal(arm.name, PolicyDocument.from_dict(arm.policy), bench.space)
+        return sampled_proposal(
+            ledger.trials(),
+            bench.space,
+            seed=config.seed,
+            slot=slot,
+            n_startup_trials=config.n_startup_trials,
+            known_keys={record.proposal.key for record in slots.values()},
+        )
+
+    return propose
+
+
+@dataclass
+class _StopFlag:
+    """Set by SIGTERM; also true when the supervisor that started this process is gone."""
+
+    supervisor: int = 0
+    _terminated: list[int] = field(default_factory=list)
+
+    @classmethod
+    def install(cls) -> _StopFlag:
+        flag = cls(int(os.environ.get(ENV_SUPERVISOR, "0")))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, flag._note)
+        # The supervisor starts us with these blocked, so that none arrives before we know what to do with it.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
+        return flag
+
+    def is_set(self) -> bool:
+        is_orphan = self.supervisor != 0 and os.getppid() != self.supervisor
+        return bool(self._terminated) or is_orphan
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._terminated.append(number)
