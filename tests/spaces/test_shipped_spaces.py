@@ -1,0 +1,91 @@
+"""The spaces that come with automix, over the methods that come with it, under the sampler that searches them."""
+
+from __future__ import annotations
+
+import warnings
+
+import optuna
+import pytest
+from optuna.trial import FixedTrial
+
+from automix.manager import build_host
+from automix.registry import Registry
+from automix.spaces import Facts, Space, compose, list_spaces, load_space
+from automix.spaces.names import CUT
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+DIGITS = Facts(num_classes=10, channels=1, image_size=(8, 8), batch_size=64)
+
+
+@pytest.fixture(params=list_spaces())
+def space(request: pytest.FixtureRequest, real_registry: Registry) -> Space:
+    return compose(load_space(request.param), real_registry, DIGITS)
+
+
+@pytest.fixture
+def default(real_registry: Registry) -> Space:
+    return compose(load_space("default"), real_registry, DIGITS)
+
+
+def test_no_two_names_begin_with_the_same_ten_characters(space: Space) -> None:
+    names = [name for name in space.parameters if not name.endswith("?")]
+    assert len({name[:CUT] for name in names}) == len(names)
+
+
+def test_no_mixing_takes_part_and_everyone_named_is_installed(space: Space) -> None:
+    assert "none" in space.mixers
+    assert not [name for name, reason in space.left_out if "plugin" in reason]
+
+
+def test_each_methods_published_default_can_be_enqueued(space: Space) -> None:
+    for mixer in space.mixers:
+        default = space.defaults(mixer)
+        assert space.suggest(FixedTrial(space.encode(default))) == default
+
+
+def test_the_default_space_takes_every_installed_method(default: Space, real_registry: Registry) -> None:
+    assert default.mixers == real_registry.names("mixer")
+
+
+def test_encoding_a_proposal_gives_the_trials_parameters(default: Space) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    for _ in range(200):
+        trial = study.ask()
+        policy = default.suggest(trial)
+        assert default.suggest(FixedTrial(default.encode(policy))) == policy
+        if len(policy.branches) == trial.params["branches"]:
+            assert default.encode(policy) == trial.params
+
+
+def test_tpe_searches_the_default_space_without_complaint(default: Space) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # `group` and `multivariate`
+        sampler = optuna.samplers.TPESampler(multivariate=True, group=True, n_startup_trials=8, seed=0)
+        study = optuna.create_study(sampler=sampler)
+        for mixer in default.mixers:
+            study.enqueue_trial(default.encode(default.defaults(mixer)))
+        study.optimize(lambda trial: float(len(default.suggest(trial).canonical())), n_trials=30)
+    assert len(study.trials) == 30
+    assert [trial.params["mixer"] for trial in study.trials[: len(default.mixers)]] == default.mixers
+
+
+def test_the_small_space_is_small(real_registry: Registry) -> None:
+    space = compose(load_space("small"), real_registry, DIGITS)
+    assert len(space.mixers) <= 4
+    assert len(space.parameters) <= 10
+
+
+def test_boxes_of_the_vit_space_lie_on_the_patch_grid(real_registry: Registry) -> None:
+    facts = Facts(num_classes=10, channels=3, image_size=(224, 224), batch_size=64, patch_grid=14)
+    space = compose(load_space("vit"), real_registry, facts)
+    known = {"mixer": "cutmix", "branches": 1, "prob.cutmix": 1.0, "alpha.cutmix": 1.0, "stop": 1.0}
+    assert space.suggest(FixedTrial(known)).branches[0].mixer.params["box_grid"] == 14
+
+
+def test_a_blocked_method_is_left_out_of_a_shipped_space() -> None:
+    registry = build_host(block=["automix_cutmix"]).registry
+    space = compose(load_space("small"), registry, DIGITS)
+    assert "cutmix" not in space.mixers
+    assert dict(space.left_out)["cutmix"] == "no loaded plugin has it"
