@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from typer.core import TyperGroup
 
 from automix import __version__
 from automix.cli.context import App
+from automix.discovery import ENV_ALLOW, ENV_BLOCK
 from automix.errors import AutomixError
 
 __all__ = ["main"]
@@ -65,10 +67,6 @@ def _app(ctx: Any) -> App:
 _main = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
-def _split(names: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in names.split(",") if part.strip()) if names else ()
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"automix {__version__}")
@@ -85,12 +83,16 @@ def _callback(
     allow: Annotated[
         str | None, typer.Option("--allow-plugins", metavar="NAMES", help="Load only these plugins.")
     ] = None,
-    version: Annotated[
+    _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Find out which sample-mixing policy helps your image data set, or that none does."""
-    context.obj = App(debug=debug, block=_split(block), allow=_split(allow) if allow is not None else None)
+    # By environment, so that the workers of a search load the same plugins.
+    for variable, names in ((ENV_BLOCK, block), (ENV_ALLOW, allow)):
+        if names is not None:
+            os.environ[variable] = ",".join(filter(None, (os.environ.get(variable), names)))
+    context.obj = App(debug=debug)
 
 
 def main(arguments: list[str] | None = None) -> None:

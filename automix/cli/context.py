@@ -15,7 +15,18 @@ import typer
 if TYPE_CHECKING:
     from automix.manager import PluginHost
 
-__all__ = ["DEFAULT_WORK", "App", "JsonOption", "WorkOption", "app_of", "print_json", "print_table", "say", "warn"]
+__all__ = [
+    "DEFAULT_WORK",
+    "App",
+    "JsonOption",
+    "WorkOption",
+    "app_of",
+    "print_json",
+    "print_table",
+    "say",
+    "split_names",
+    "warn",
+]
 
 DEFAULT_WORK = Path("automix-work")
 
@@ -31,13 +42,9 @@ class App:
 
     Args:
         debug: whether a user's mistake shows a traceback.
-        block: plugins not to load.
-        allow: the only plugins to load; None for all.
     """
 
     debug: bool = False
-    block: tuple[str, ...] = ()
-    allow: tuple[str, ...] | None = None
     _told: set[str] = field(default_factory=set)
 
     @cached_property
@@ -45,7 +52,7 @@ class App:
         """The plugin host; what is wrong with plugins is told once, on the error stream."""
         from automix.manager import build_host
 
-        host = build_host(block=self.block, allow=self.allow)
+        host = build_host()
         self.tell_problems(host)
         return host
 
@@ -61,6 +68,11 @@ def app_of(context: typer.Context) -> App:
     """Return the options that the main callback stored."""
     app: App = context.find_root().obj
     return app
+
+
+def split_names(text: str | None) -> tuple[str, ...]:
+    """Split ``a, b`` into names."""
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
 
 
 def say(text: str = "") -> None:

@@ -38,7 +38,8 @@ def open_data(
             data set (`automix.data.sources` says more).
         work: the work folder; decoded images go to ``work/data/<key>``.
         image_size: side or (H, W) in pixels; None follows the rule of `automix.data.pixels`.
-        limit: how many training images to keep, stratified; val and test stay whole.
+        limit: how many training images to keep, stratified; val is thinned out to as many but not below 1000, test
+            stays whole.
         label_noise: share of the training labels that is redrawn uniformly from all classes; val and test stay clean.
         seed: names the streams of splits, limit and noise; equal seeds give equal data.
         strict: refuse unreadable images instead of leaving them out.

@@ -1,4 +1,4 @@
-"""Fixed, stratified splits and the limit on training images.
+"""Fixed, stratified splits, and subsets of them.
 
 Splits that the source gives are kept. What is missing is cut from the training images, class by class: 15 % of them
 each for val and test, at least one image per class and split, and always at least one left to train on. Each class
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from automix.errors import DataError, SettingError, listed
 
-__all__ = ["CUT_SHARE", "assign", "limit_train"]
+__all__ = ["CUT_SHARE", "assign", "stratified_subset"]
 
 CUT_SHARE = 0.15
 """Share of the training images that a missing val or test split takes, each."""
@@ -69,15 +69,15 @@ def _too_few(
     )
 
 
-def limit_train(labels: NDArray[np.int64], limit: int, num_classes: int, seed: int) -> NDArray[np.intp]:
-    """Choose training images, keeping the classes' proportions.
+def stratified_subset(labels: NDArray[np.int64], limit: int, num_classes: int, seed: int) -> NDArray[np.intp]:
+    """Choose some images of a split, keeping the classes' proportions.
 
     A class's share is rounded down and the images still missing go to the largest remainders; every class keeps at
     least one. A smaller limit takes the first images of the same random order, so it is a subset of a larger one up
     to rounding.
 
     Args:
-        labels: (N,) int64, those of the training images.
+        labels: (N,) int64, those of the split.
         limit: how many to keep; at least ``num_classes``.
         num_classes: K.
         seed: names the streams.
@@ -89,14 +89,12 @@ def limit_train(labels: NDArray[np.int64], limit: int, num_classes: int, seed: i
         SettingError: ``limit`` is below the number of classes.
     """
     if limit < num_classes:
-        raise SettingError(
-            f"Expected `limit` of at least {num_classes} training images, one per class, but got {limit}."
-        )
+        raise SettingError(f"Expected `limit` of at least {num_classes} images, one per class, but got {limit}.")
     if limit >= len(labels):
         return np.arange(len(labels))
     counts = np.bincount(labels, minlength=num_classes)
     quota = counts * (limit / len(labels))
-    take = np.maximum(1, np.floor(quota).astype(np.int64))
+    take = np.minimum(counts, np.maximum(1, np.floor(quota).astype(np.int64)))
     while take.sum() != limit:
         # Too many only where small classes were lifted to one image: then the others give, never those.
         up = take.sum() < limit

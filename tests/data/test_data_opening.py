@@ -66,7 +66,19 @@ def test_limit_counts_training_images_and_keeps_val_and_test(tmp_path):
     for split in ("val", "test"):
         np.testing.assert_array_equal(limited.splits[split].index, whole.splits[split].index)
     assert set(limited.splits["train"].index) <= set(whole.splits["train"].index)
-    assert any("50 of 1259 training images kept" in note for note in limited.notes)
+    assert any("50 of 1259 train images kept" in note for note in limited.notes)
+
+
+def test_limit_thins_out_a_large_val_split_and_leaves_test_whole(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, n in (("train", 60), ("val", 2400), ("test", 1500)):
+        arrays[f"x_{split}"] = rng.integers(0, 256, (n, 8, 8), dtype=np.uint8)
+        arrays[f"y_{split}"] = np.arange(n) % 3
+    np.savez(tmp_path / "set.npz", **arrays)
+    data = open_data(f"npz:{tmp_path / 'set.npz'}", work=tmp_path, limit=30)
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 30, "val": 1000, "test": 1500}
+    assert set(np.bincount(data.splits["val"].labels).tolist()) == {333, 334}
 
 
 def test_label_noise_touches_train_only_and_keeps_the_clean_labels(tmp_path):

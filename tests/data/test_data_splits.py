@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automix.data.splits import assign, limit_train
+from automix.data.splits import assign, stratified_subset
 from automix.errors import DataError, SettingError
 
 
@@ -76,7 +76,7 @@ def test_class_of_val_that_is_not_in_train_is_named():
 def test_limit_keeps_exactly_that_many_with_every_class(sizes, data, seed):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
     limit = data.draw(st.integers(len(sizes), len(labels)))
-    chosen = limit_train(labels, limit, len(sizes), seed)
+    chosen = stratified_subset(labels, limit, len(sizes), seed)
     assert len(set(chosen.tolist())) == limit
     kept = np.bincount(labels[chosen], minlength=len(sizes))
     assert kept.min() >= 1
@@ -86,11 +86,11 @@ def test_limit_keeps_exactly_that_many_with_every_class(sizes, data, seed):
 
 def test_limit_is_proportional_and_nested():
     labels = np.repeat([0, 1], [300, 100])
-    small, large = (limit_train(labels, n, 2, seed=0) for n in (40, 80))
+    small, large = (stratified_subset(labels, n, 2, seed=0) for n in (40, 80))
     assert np.bincount(labels[small]).tolist() == [30, 10]
     assert set(small) <= set(large)
 
 
 def test_limit_below_the_number_of_classes_is_refused():
     with pytest.raises(SettingError, match="at least 3 training images"):
-        limit_train(np.array([0, 1, 2, 2]), 2, 3, 0)
+        stratified_subset(np.array([0, 1, 2, 2]), 2, 3, 0)

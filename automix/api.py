@@ -1,0 +1,210 @@
+"""automix for Python users: what the command line calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automix.errors import SettingError, unknown_name
+from automix.outputs import export_results, method_sheet
+from automix.planning import SearchPlan, SearchRequest, plan_search
+from automix.policy import PolicyDocument, compile_policy, load_document, read_document, read_file
+from automix.search.launch import Machine
+from automix.search.progress import Progress
+from automix.search.result import SearchResult
+from automix.search.run import run_search
+from automix.tracking import Tracker, artifact_root, tracking_uri
+
+if TYPE_CHECKING:
+    from automix.manager import PluginHost
+    from automix.mixing.inputs import Normalization
+    from automix.policy import PolicyMixer
+
+__all__ = ["execute", "load_policy", "machine_for", "preview", "search"]
+
+
+def _ignore(_: object) -> None:
+    """Tell nobody."""
+
+
+def load_policy(
+    path: str | Path,
+    *,
+    num_classes: int,
+    task: str = "single",
+    normalization: Normalization | None = None,
+    seed: int = 0,
+    host: PluginHost | None = None,
+) -> PolicyMixer:
+    """Load a policy file for use in a training loop.
+
+    Args:
+        path: a ``policy.yaml``; or the name of a registered policy ("timm_default", "trivialmix", ...) where there is
+            no such file.
+        num_classes: number of classes of your data.
+        task: "single" for one label per image.
+        normalization: (mean, std) per channel, in units of pixel value / 255, with which your images are normalised.
+            Only some
+            policies need it (BC+), and say so.
+        seed: of the mixing; give every run of a repeated experiment its own.
+        host: plugins that are loaded already.
+
+    Returns:
+        An object used as ``images, targets = mix(images, labels)`` or ``loss = mix.loss(model, images, labels)``, on
+        any device.
+
+    Raises:
+        PolicyError, UnknownNameError, SettingError: the file is missing or wrong; file and line are named.
+        ArtifactError: a file that the policy needs is missing or changed.
+    """
+    registry = (host or _build_host()).registry
+    if not Path(path).exists() and str(path) in registry.names("policy"):
+        document = PolicyDocument.from_dict(registry.policy(str(path)))
+        return compile_policy(
+            document, registry, num_classes=num_classes, task=task, seed=seed, normalization=normalization
+        )
+    document, file = read_document(path)
+    for name in document.files:
+        read_file(document, path, name)
+    return compile_policy(
+        document,
+        registry,
+        num_classes=num_classes,
+        task=task,
+        seed=seed,
+        normalization=normalization,
+        where=file.where,
+    )
+
+
+def search(
+    data: object = "digits",
+    *,
+    listener: Callable[[Progress], None] = _ignore,
+    announce: Callable[[str], None] = _ignore,
+    host: PluginHost | None = None,
+    **options: Any,
+) -> SearchResult:
+    """Find the mixing policy that helps a data set, or that none does; does what ``automix search`` does.
+
+    Called again with the same arguments it goes on where it was stopped.
+
+    Args:
+        data: "digits", "folder:DIR", "npz:FILE", "csv:FILE", "torchvision:NAME", or any map-style
+            ``torch.utils.data.Dataset``.
+        listener: told several times a second how the search stands.
+        announce: told one line before something that takes long.
+        host: plugins that are loaded already.
+        options: see `automix.planning.SearchRequest`.
+
+    Returns:
+        The ranking, the best policy, and where everything lies. The results folder is ``result.out``.
+
+    Raises:
+        AutomixError: something asked for is not possible; the message says what to do.
+
+    Example:
+        ``result = automix.search("folder:photos", preset="quick", model="resnet18")``
+    """
+    known = SearchRequest.__dataclass_fields__
+    for option in options:
+        if option not in known:
+            raise unknown_name("option of search", option, known)
+    values: dict[str, Any] = {k: Path(v) if k in ("work", "out") and v else v for k, v in options.items()}
+    return execute(
+        plan_search(SearchRequest(data=data, **values), host or _build_host()), listener=listener, announce=announce
+    )
+
+
+def execute(
+    plan: SearchPlan,
+    *,
+    listener: Callable[[Progress], None] = _ignore,
+    announce: Callable[[str], None] = _ignore,
+    expected_trial_s: float | None = None,
+) -> SearchResult:
+    """Run a planned search and write its results.
+
+    Args:
+        plan: from `automix.planning.plan_search`.
+        listener: told how the search stands.
+        announce: told one line before something that takes long.
+        expected_trial_s: what a trial is estimated to take, in seconds.
+    """
+    tracker = Tracker(tracking_uri(plan.work), artifact_root(plan.work))
+    return run_search(
+        plan.config,
+        work=plan.work,
+        host=plan.host,
+        data=plan.data,
+        machine=machine_for(plan),
+        budget_s=plan.budget_s,
+        expected_trial_s=expected_trial_s,
+        listener=listener,
+        announce=announce,
+        export=lambda result: export_results(plan, result, tracker),
+        parameters=list(plan.space.parameters),
+    )
+
+
+def machine_for(plan: SearchPlan) -> Machine:
+    """Describe the machine as this plan may use it."""
+    # A device by number is used as it is; otherwise workers get one visible GPU each.
+    n_devices = 0
+    if plan.settings.device in ("auto", "cuda"):
+        import torch
+
+        n_devices = torch.cuda.device_count()
+    return Machine.here(plan.request.workers, n_devices=n_devices)
+
+
+def preview(
+    data: object = "digits",
+    *,
+    methods: Sequence[str] = (),
+    policies: Sequence[str | Path] = (),
+    pairs: int = 8,
+    host: PluginHost | None = None,
+    work: str | Path = "automix-work",
+    **options: Any,
+) -> bytes:
+    """Draw your own images under mixing methods.
+
+    Args:
+        data: as for `search`.
+        methods: names of mixers, with their published settings; all but ``none`` where neither methods nor policies are
+            given.
+        policies: policy files, or names of registered policies.
+        pairs: columns of the sheet, at least 1.
+        host: plugins that are loaded already.
+        work: work folder, for decoded images.
+        options: image_size, limit, seed and strict, as for `search`.
+
+    Returns:
+        A PNG file.
+    """
+    from automix.data import open_data
+
+    if pairs < 1:
+        raise SettingError(f"Expected at least 1 pair but got {pairs}.")
+    registry = (host or _build_host()).registry
+    sources = {entry.name: entry.obj for entry in registry.entries("data_source")}
+    opened = open_data(data, work=Path(work), sources=sources, **options)
+    names = methods or ([] if policies else [name for name in registry.names("mixer") if name != "none"])
+    shown = {}
+    for name in names:
+        if name not in registry.names("mixer"):
+            raise unknown_name("mixer", name, registry.names("mixer"), "--methods")
+        shown[name] = PolicyDocument.of(name)
+    for policy in policies:
+        is_registered = not Path(policy).exists() and str(policy) in registry.names("policy")
+        document = PolicyDocument.from_dict(registry.policy(str(policy))) if is_registered else load_document(policy)
+        shown[str(policy)] = document
+    return method_sheet(opened, shown, registry, pairs)
+
+
+def _build_host() -> PluginHost:
+    from automix.manager import build_host
+
+    return build_host()

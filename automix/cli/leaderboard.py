@@ -1,0 +1,34 @@
+"""``automix leaderboard``: a study's ranking."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from automix.cli.context import DEFAULT_WORK, JsonOption, WorkOption, print_json, say
+from automix.cli.ranking import print_ranking
+from automix.cli.studies import open_study, read_slots
+
+app = typer.Typer()
+
+
+@app.command()
+def leaderboard(
+    work: WorkOption = DEFAULT_WORK,
+    name: Annotated[str, typer.Option("--name", help="Study; the one started last by default.")] = "",
+    limit: Annotated[int | None, typer.Option("--limit", help="Rows to show.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a study's ranking, also while it runs."""
+    from dataclasses import asdict
+
+    from automix.search.leaderboard import leaderboard as ranking
+
+    folder, config = open_study(work, name)
+    rows = ranking(read_slots(folder).values())[:limit]
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    say(f"{config.name}: {len(rows)} of {config.n_trials} trials begun")
+    print_ranking(rows)

@@ -1,0 +1,298 @@
+"""From what a user asked to a study that can run: open the data, choose settings, compose the space, name the arms."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automix import __version__
+from automix.data import DataSet, open_data
+from automix.errors import AutomixError, SettingError
+from automix.policy import PolicyDocument, complete
+from automix.presets import Preset, parse_time, preset_of
+from automix.search.config import Arm, StudyConfig
+from automix.spaces import Facts, Space, compose, load_space
+from automix.spaces.facts import unmet
+from automix.training.defaults import default_settings
+from automix.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from automix.manager import PluginHost
+    from automix.registry import Registry
+
+__all__ = ["SearchPlan", "SearchRequest", "plan_search"]
+
+_REFERENCES = ("none", "trivialmix", "timm_default", "deit")
+_FEW_REFERENCES = _REFERENCES[:3]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_VERSIONED = ("torch", "torchvision", "timm", "optuna", "mlflow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest:
+    """What a user may ask of a search; None where the preset, the data or the model decides.
+
+    Args:
+        data: text that names a data set ("digits", "folder:DIR", ...), or a map-style torch data set.
+        preset: "smoke", "quick" or "standard".
+        space: name of a shipped search space, or a YAML file.
+        trials: slots, reference arms included.
+        budget: time such as "2h"; no slot is begun that would not fit.
+        epochs: of each trial.
+        model: a timm name, or "auto".
+        pretrained: start from timm's published weights.
+        batch_size: images per step.
+        lr: peak learning rate.
+        image_size: side in pixels.
+        limit: training images to keep.
+        label_noise: share of training labels that is redrawn.
+        strict: refuse unreadable images.
+        workers: trials at a time.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        seed: of everything.
+        confirm: fresh seeds for the winner and the references.
+        name: of the study; made from the request where it is not given, so that the same request finds its study again.
+        work: work folder.
+        out: folder for results.
+    """
+
+    data: object = "digits"
+    preset: str = "quick"
+    space: str | None = None
+    trials: int | None = None
+    budget: str | None = None
+    epochs: int | None = None
+    model: str = "auto"
+    pretrained: bool = False
+    batch_size: int | None = None
+    lr: float | None = None
+    image_size: int | None = None
+    limit: int | None = None
+    label_noise: float = 0.0
+    strict: bool = False
+    workers: int | None = None
+    device: str = "auto"
+    seed: int = 0
+    confirm: int | None = None
+    name: str | None = None
+    work: Path = Path("automix-work")
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """A search that can run.
+
+    Args:
+        request: what was asked.
+        data: the opened data set.
+        settings: of every trial.
+        space: composed and filtered.
+        config: of the study.
+        host: the plugins.
+        budget_s: seconds, or None.
+        confirm: fresh seeds.
+        notes: what the user should know before it starts.
+    """
+
+    request: SearchRequest
+    data: DataSet
+    settings: TrainSettings
+    space: Space
+    config: StudyConfig
+    host: PluginHost
+    budget_s: float | None
+    confirm: int
+    notes: tuple[str, ...]
+
+    @property
+    def work(self) -> Path:
+        """The work folder, absolute."""
+        return self.request.work.resolve()
+
+    @property
+    def out(self) -> Path:
+        """Where results go, absolute."""
+        return Path(self.config.out).resolve()
+
+
+def plan_search(
+    request: SearchRequest, host: PluginHost, progress: Callable[[int, int, str], None] | None = None
+) -> SearchPlan:
+    """Open the data and fix everything that a study depends on; nothing is trained yet.
+
+    Args:
+        request: what the user asked.
+        host: the plugins.
+        progress: told how decoding gets on.
+
+    Raises:
+        AutomixError: something asked for is not possible; the message says what to do.
+    """
+    preset = preset_of(request.preset)
+    space_name = request.space or preset.space
+    document = load_space(space_name)
+    registry = host.registry
+    openers = {entry.name: entry.obj for entry in registry.entries("data_source")}
+    data = open_data(
+        request.data,
+        work=request.work,
+        image_size=request.image_size,
+        limit=request.limit,
+        label_noise=request.label_noise,
+        seed=request.seed,
+        strict=request.strict,
+        sources=openers,
+        progress=progress,
+    )
+    settings = _settings(request, preset, data, space_name)
+    facts = _facts(data, settings)
+    space = compose(document, registry, facts)
+    arms, notes = _arms(preset, space, registry, facts)
+    trials = preset.trials if request.trials is None else request.trials
+    if trials <= len(arms):
+        raise SettingError(
+            f"Expected `trials` above {len(arms)}, the number of reference arms "
+            f"({', '.join(arm.name for arm in arms)}), but got {trials} (--trials)."
+        )
+    name = request.name or _study_name(request, data, settings, space)
+    if not _NAME.fullmatch(name):
+        raise SettingError(f"Expected a study name of letters, digits, '.', '_' and '-' but got {name!r} (--name).")
+    config = StudyConfig(
+        name=name,
+        study_id=uuid.uuid4().hex,
+        data_key=data.key,
+        data_name=data.name,
+        data_spec=data.spec,
+        data_hash=data.fingerprint.content_hash,
+        settings=settings.to_dict(),
+        space=document.model_dump(mode="json", by_alias=True),
+        facts=_plain(facts),
+        space_signature=space.signature(),
+        plugins=host.signature(),
+        arms=tuple(arms),
+        n_trials=trials,
+        n_startup_trials=preset.startup,
+        seed=request.seed,
+        out=str((request.out or Path("automix-out") / name).resolve()),
+        versions={"automix": __version__, **{package: version(package) for package in _VERSIONED}},
+    )
+    budget = None if request.budget is None else parse_time(request.budget)
+    confirm = preset.confirm if request.confirm is None else request.confirm
+    return SearchPlan(request, data, settings, space, config, host, budget, confirm, tuple(notes))
+
+
+def _settings(request: SearchRequest, preset: Preset, data: DataSet, space_name: str) -> TrainSettings:
+    batch_size = request.batch_size or min(64, max(2, len(data.splits["train"]) // 4))
+    return default_settings(
+        request.model,
+        data,
+        space_hint=Path(space_name).stem,
+        pretrained=request.pretrained,
+        epochs=preset.epochs if request.epochs is None else request.epochs,
+        batch_size=batch_size,
+        lr=request.lr,
+        device=request.device,
+        seed=request.seed,
+    )
+
+
+def _facts(data: DataSet, settings: TrainSettings) -> Facts:
+    """Look at the model once: what it can serve decides who takes part."""
+    from automix.training.models import build_model
+
+    model = build_model(
+        settings.model, num_classes=data.num_classes, channels=data.channels, image_size=data.image_size
+    )
+    patches: tuple[int, int] | None = getattr(getattr(model, "patch_embed", None), "grid_size", None)
+    is_transformer = patches is not None and hasattr(model, "blocks")
+    return Facts(
+        task=data.task,
+        num_classes=data.num_classes,
+        channels=data.channels,
+        image_size=data.image_size,
+        batch_size=settings.batch_size,
+        has_attention=is_transformer,
+        has_spatial_features=not is_transformer and hasattr(model, "forward_features"),
+        patch_grid=patches[0] if patches and is_transformer and patches[0] == patches[1] else None,
+    )
+
+
+def _arms(preset: Preset, space: Space, registry: Registry, facts: Facts) -> tuple[list[Arm], list[str]]:
+    """Choose reference arms: no mixing first, then registered policies, then methods as published; equal ones once."""
+    notes: list[str] = []
+    arms: dict[str, Arm] = {}
+    references = _REFERENCES if preset.has_method_arms else _FEW_REFERENCES
+    for name, document in _candidates(references, preset, space, registry, facts, notes):
+        twin = arms.setdefault(document.key(), Arm(name=name, policy=document.to_dict()))
+        if twin.name != name:
+            notes.append(f"The reference {name!r} is the same policy as {twin.name!r}; it is trained once.")
+    return list(arms.values()), notes
+
+
+def _candidates(
+    references: tuple[str, ...], preset: Preset, space: Space, registry: Registry, facts: Facts, notes: list[str]
+) -> Iterator[tuple[str, PolicyDocument]]:
+    for name in references:
+        if name not in registry.names("policy"):
+            notes.append(f"The reference policy {name!r} is not installed.")
+            continue
+        try:
+            document = complete(_fitting(PolicyDocument.from_dict(registry.policy(name)), registry, facts), registry)
+        except AutomixError as err:
+            notes.append(f"The reference policy {name!r} cannot take part: {err}")
+            continue
+        yield name, document
+    if preset.has_method_arms:
+        for mixer in space.mixers:
+            yield mixer, space.defaults(mixer)
+
+
+def _fitting(document: PolicyDocument, registry: Registry, facts: Facts) -> PolicyDocument:
+    """Leave out the branches that these data or this model cannot serve.
+
+    Raises:
+        SettingError: none is left.
+    """
+
+    def works(name: str) -> bool:
+        return name in registry.names("mixer") and not unmet(registry.get("mixer", name).obj, facts)
+
+    kept = tuple(branch for branch in document.branches if works(branch.mixer.name))
+    if not kept:
+        raise SettingError("none of its mixers works with these data and this model.")
+    return document.model_copy(update={"branches": kept})
+
+
+def _study_name(request: SearchRequest, data: DataSet, settings: TrainSettings, space: Space) -> str:
+    """Name the study by its data and what was asked, so that the same command finds it again.
+
+    Number of trials, workers and budget may change from one start to the next; what the data hold is compared by
+    itself.
+    """
+    asked = {
+        "data": data.spec,
+        "limit": request.limit,
+        "label_noise": request.label_noise,
+        "image_size": request.image_size,
+        "settings": {key: value for key, value in settings.to_dict().items() if key != "device"},
+        "space": space.document.name,
+        "preset": request.preset,
+        "out": str(request.out),
+        "seed": request.seed,
+    }
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
+    base = re.sub(r"[^A-Za-z0-9._-]+", "-", data.name).strip("-._") or "data"
+    return f"{base[:40]}-{digest}"
+
+
+def _plain(facts: Facts) -> dict[str, Any]:
+    """Write facts as JSON can hold them."""
+    return {**asdict(facts), "image_size": list(facts.image_size), "probes": sorted(facts.probes)}
