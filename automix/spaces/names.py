@@ -30,7 +30,7 @@ class _Label:
         return f"{self.head[:width]}{self.branch}.{self.tail}"
 
 
-def name_leaves(leaves: Iterable[Leaf], reserved: Iterable[str] = ()) -> dict[Path, str]:
+def name_leaves(leaves: Iterable[Leaf]) -> dict[Path, str]:
     """Name every leaf.
 
     A parameter keeps its own name where that is unique within its mixer; otherwise its component's name is added, and
@@ -39,7 +39,6 @@ def name_leaves(leaves: Iterable[Leaf], reserved: Iterable[str] = ()) -> dict[Pa
 
     Args:
         leaves: of all branches; those with nothing to choose are named too, but do not count for the ten characters.
-        reserved: names in use outside the tree.
 
     Returns:
         Path -> name. It depends on nothing but the paths, their order and which leaves are free.
@@ -53,7 +52,7 @@ def name_leaves(leaves: Iterable[Leaf], reserved: Iterable[str] = ()) -> dict[Pa
     searched = _set_apart(
         free,
         taken={label.name() for path, label in labels.items() if path not in free},
-        taken_starts={name[:CUT] for name in (*top.values(), *reserved)},
+        taken_starts={name[:CUT] for name in top.values()},
     )
     return {**top, **{path: label.name() for path, label in labels.items()}, **searched}
 

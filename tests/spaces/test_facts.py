@@ -11,7 +11,7 @@ from automix.registry import Registry
 from automix.spaces import Facts
 from automix.spaces.facts import unmet
 
-BASE = {"num_classes": 10, "channels": 1, "image_size": (8, 12), "batch_size": 64}
+BASE: dict[str, Any] = {"num_classes": 10, "channels": 1, "image_size": (8, 12), "batch_size": 64}
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_trait_that_is_there_meets_the_need(registry: Registry, trait: str) ->
 
 
 def test_pairs_need_batches_of_two(registry: Registry) -> None:
-    single: dict[str, Any] = {**BASE, "batch_size": 1}
+    single = {**BASE, "batch_size": 1}
     assert unmet(registry.get("mixer", "blend").obj, Facts(**single)) == "has no partners in batches of one image"
     assert unmet(registry.get("mixer", "none").obj, Facts(**single)) == ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 
 import optuna
@@ -9,8 +10,9 @@ import pytest
 from optuna.trial import FixedTrial
 
 from automix.manager import build_host
+from automix.policy.yamlfile import YamlFile
 from automix.registry import Registry
-from automix.spaces import Facts, Space, compose, list_spaces, load_space
+from automix.spaces import Facts, Space, SpaceDocument, compose, list_spaces, load_space
 from automix.spaces.names import CUT
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -31,6 +33,12 @@ def default(real_registry: Registry) -> Space:
 def test_no_two_names_begin_with_the_same_ten_characters(space: Space) -> None:
     names = [name for name in space.parameters if not name.endswith("?")]
     assert len({name[:CUT] for name in names}) == len(names)
+
+
+def test_a_space_kept_as_json_composes_to_the_same_space(space: Space, real_registry: Registry) -> None:
+    kept = json.loads(space.document.model_dump_json(by_alias=True))
+    again = SpaceDocument.read(YamlFile("kept", kept), is_shipped=True)
+    assert compose(again, real_registry, DIGITS).outline() == space.outline()
 
 
 def test_no_mixing_takes_part_and_everyone_named_is_installed(space: Space) -> None:
