@@ -47,14 +47,15 @@ class YamlFile:
         return f"{self.name} line {line}" if line else self.name
 
     def complaint(self, error: ValidationError, kind: type[AutomixError], model: type[BaseModel]) -> AutomixError:
-        """Turn the first of pydantic's complaints into one line with file and line.
+        """Turn one of pydantic's complaints into one line with file and line.
 
         Args:
             error: what pydantic raised on ``data``.
             kind: class of the error to return, where it is not an unknown key.
             model: the model that ``data`` was read into.
         """
-        first = error.errors()[0]
+        # A misspelt key often makes another one missing: the misspelling is what to tell.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         path = first["loc"]
         if first["type"] == "extra_forbidden":
             return unknown_name("key", str(path[-1]), _keys_at(model, path[:-1]), self.where(*path))

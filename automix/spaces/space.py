@@ -95,6 +95,7 @@ class Space:
         """
         try:
             normal = self.normal(document)
+            self._check_input(normal)
             return {**self._encode_branches(normal.branches), **self._encode_wide(normal)}
         except (AutomixError, ValueError) as err:
             reason = str(err).removesuffix(".")
@@ -106,12 +107,9 @@ class Space:
         """Return a policy in the form in which `suggest` writes it: complete, equal branches merged, no idle schedule.
 
         Raises:
-            AutomixError: the policy is wrong, or asks for an input treatment that its mixers do not.
+            AutomixError: the policy is wrong.
         """
-        full = complete(document.model_copy(update={"input": None}), self.registry)
-        asked = document.input.name if document.input else None
-        if full.input and asked not in (None, full.input.name):
-            raise SpaceError(f"its input is {asked!r} but its mixers ask for {full.input.name!r}")
+        full = complete(document, self.registry)
         schedule = document.schedule if document.is_mixing else Schedule()
         return full.model_copy(update={"branches": _merged(full.branches), "schedule": schedule})
 
@@ -152,6 +150,12 @@ class Space:
         if policy.is_mixing:
             values |= {"start": policy.schedule.start, "stop": policy.schedule.stop}
         return {k: v for key, value in values.items() for k, v in self.wide[key].encode(key, value).items()}
+
+    def _check_input(self, policy: PolicyDocument) -> None:
+        """Refuse an input treatment that the mixers do not ask for: the space has no parameter for it."""
+        wanted = complete(policy.model_copy(update={"input": None}), self.registry).input
+        if policy.input and wanted and policy.input.name != wanted.name:
+            raise ValueError(f"its input is {policy.input.name!r} but its mixers ask for {wanted.name!r}")
 
     def _refuse_absent(self, mixer: str) -> None:
         if mixer not in self.first.mixers:

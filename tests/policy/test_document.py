@@ -59,7 +59,8 @@ def test_key_tells_different_policies_apart() -> None:
             UnknownNameError,
             ["raito", "line 4", "ratio"],
         ),
-        ("schema: automix.policy/1\nbranchs: []\n", PolicyError, ["branches", "missing"]),
+        ("schema: automix.policy/1\nbranchs: []\n", UnknownNameError, ["branchs", "line 2", "branches"]),
+        ("schema: automix.policy/1\nname: x\n", PolicyError, ["branches", "missing"]),
         (
             "schema: automix.policy/1\nbranches:\n  - weight: -1\n    mixer: mixup\n",
             PolicyError,
