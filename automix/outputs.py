@@ -213,7 +213,7 @@ def _report(plan: SearchPlan, result: SearchResult, best: PolicyDocument | None,
     policy_yaml = "" if best is None else dump_yaml(best.to_dict())
     return StudyReport(
         study=result.study,
-        headline=headline(result),
+        headline=headline(result, len(plan.data.splits["val"])),
         caution=result.note,
         facts=_facts(plan, result),
         trials=[_trial_row(row, result.slots[row.slot]) for row in result.leaderboard],
@@ -226,8 +226,13 @@ def _report(plan: SearchPlan, result: SearchResult, best: PolicyDocument | None,
     )
 
 
-def headline(result: SearchResult) -> str:
-    """Say the result in one sentence."""
+def headline(result: SearchResult, n_val: int) -> str:
+    """Say the result in one sentence.
+
+    Args:
+        result: what was found.
+        n_val: number of validation images.
+    """
     if result.best is None:
         return "No trial has trained to the end yet."
     row = result.leaderboard[0]
@@ -236,7 +241,22 @@ def headline(result: SearchResult) -> str:
         return f"No mixing leads with {top1:.2f} % validation accuracy: none of the policies tried was better."
     if row.delta_top1 is None:
         return f"{title} leads with {top1:.2f} % validation accuracy."
-    return f"{title} leads with {top1:.2f} % validation accuracy, {100 * row.delta_top1:+.2f} points to no mixing."
+    gain = f"{title} leads with {top1:.2f} % validation accuracy, {100 * row.delta_top1:+.2f} points to no mixing"
+    chance = 100 * _chance(row.metrics[keys.VAL_TOP1], row.metrics[keys.VAL_TOP1] - row.delta_top1, n_val)
+    if 100 * row.delta_top1 <= chance:
+        return (
+            f"{gain}; on {n_val} validation images chance alone gives up to {chance:.1f}, so this shows no difference."
+        )
+    return f"{gain} (on {n_val} validation images chance alone gives up to {chance:.1f} for a single comparison)."
+
+
+def _chance(top1: float, other: float, n: int) -> float:
+    """Bound the difference of two accuracies on the same n images that chance gives in 19 of 20 cases.
+
+    Two standard errors of the difference of independent proportions; the models answer the same images, which makes
+    the true spread smaller.
+    """
+    return 2.0 * float(np.sqrt((top1 * (1 - top1) + other * (1 - other)) / n))
 
 
 def _facts(plan: SearchPlan, result: SearchResult) -> dict[str, str]:
@@ -293,6 +313,7 @@ def _show_in_mlflow(tracker: Tracker, result: SearchResult, outputs: Outputs, re
         if path.exists():
             tracker.artifact(result.parent_run, path, "results")
     for name, _, plot in PLOTS:
-        picture = outputs.folder / f"{name}.png"
+        picture = outputs.folder / "plots" / f"{name}.png"
+        picture.parent.mkdir(exist_ok=True)
         picture.write_bytes(draw_png(report, plot))
         tracker.artifact(result.parent_run, picture, "plots")

@@ -189,7 +189,7 @@ def _show_result(plan: SearchPlan, result: SearchResult, as_json: bool) -> None:
     print_ranking(result.leaderboard)
     for problem in result.problems:
         say(f"Note: {problem}")
-    say(headline(result))
+    say(headline(result, len(plan.data.splits["val"])))
     say(result.note)
     say()
     for name, path in files.items():

@@ -19,6 +19,10 @@ SCHEMA = "automix.policy/1"
 SLOTS = ("mixer", "ratio", "pairing", "labels", "guide")
 
 
+# Values that are usual enough to go without saying.
+_UNTOLD = {("alpha", 1.0), ("prob", 1.0), ("low", 0.0), ("high", 1.0)}
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -44,8 +48,8 @@ class ComponentSpec(_Strict):
 
     def title(self) -> str:
         """Say name and the numbers that are usually looked for."""
-        short = {"alpha": "a", "prob": "p"}
-        inner = [f"{short[k]}={v:.3g}" for k, v in self.params.items() if k in short and v != 1.0]
+        short = {"alpha": "a", "prob": "p", "low": "from", "high": "to"}
+        inner = [f"{short[k]}={v:.3g}" for k, v in self.params.items() if k in short and (k, v) not in _UNTOLD]
         return " ".join([self.name, *inner])
 
 

@@ -6,7 +6,7 @@ stand for more data than fits in memory, and a policy may come from a stranger.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
 
@@ -150,11 +151,28 @@ def _plain(
 
 
 def dump_yaml(data: Mapping[str, Any]) -> str:
-    """Write plain data as YAML 1.2, in the given order."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None  # short leaves on one line
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None
+    """Write plain data as YAML 1.2, in the given order; components and lists of scalars on one line each."""
+    yaml = YAML(typ="rt", pure=True)
     yaml.width = 120
     stream = StringIO()
-    yaml.dump(dict(data), stream)
+    yaml.dump(_styled(data), stream)
     return stream.getvalue()
+
+
+def _styled(node: Any) -> Any:
+    """Copy plain data into ruamel's containers, which know how they are written."""
+    if isinstance(node, Mapping):
+        mapping = CommentedMap((key, _styled(value)) for key, value in node.items())
+        if "name" in node and _holds_scalars(node.values()):
+            mapping.fa.set_flow_style()
+        return mapping
+    if isinstance(node, (list, tuple)):
+        sequence = CommentedSeq(_styled(value) for value in node)
+        if _holds_scalars(node):
+            sequence.fa.set_flow_style()
+        return sequence
+    return node
+
+
+def _holds_scalars(values: Iterable[Any]) -> bool:
+    return not any(isinstance(value, (Mapping, list, tuple)) for value in values)
