@@ -60,13 +60,13 @@ def check_name(name: str) -> None:
     Raises:
         UnknownNameError: it does not; the nearest names are listed.
     """
-    if timm.is_model(name):
-        return
     base, _, tag = name.partition(".")
-    if tag and timm.is_model(base):
-        tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{base}.*")]
-        hint = f"`{base}` has weights {', '.join(tags)}" if tags else f"`{base}` has no published weights"
-        raise UnknownNameError(f"Unknown weights {tag!r} of model {base!r}: {hint}.")
+    if timm.is_model(base):
+        tags = [known.partition(".")[2] for known in timm.list_models(f"{base}.*", include_tags=True)]
+        if tag and tag not in tags:
+            known = f"it has {', '.join(tags)}" if tags else "it has no published weights"
+            raise UnknownNameError(f"Unknown weights {tag!r} of model {base!r}: {known}.")
+        return
     near = difflib.get_close_matches(name, timm.list_models(), n=3)
     hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""
     raise UnknownNameError(f"Unknown model {name!r}. {hint}`timm.list_models('*resnet*')` lists names by pattern.")

@@ -47,9 +47,6 @@ class ResNet8(nn.Module):
             _Block(widths[0], widths[0], 1), _Block(widths[0], widths[1], 2), _Block(widths[1], widths[2], 2)
         )
         self.fc = nn.Linear(widths[-1], num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Return the feature map (B, 64, H / 4, W / 4)."""
@@ -116,9 +113,19 @@ def automix_resnet10t_small(**kwargs: Any) -> nn.Module:
 def automix_vit_mini(**kwargs: Any) -> nn.Module:
     """Build a small ViT; images are padded at the right and bottom where the patches do not divide them."""
     options = _own(kwargs)
-    size = options.setdefault("img_size", (32, 32))
-    shape = {"patch_size": patch_size(size), "embed_dim": 64, "depth": 4, "num_heads": 4, "dynamic_img_pad": True}
-    return cast(nn.Module, VisionTransformer(**{**shape, **options}))
+    image_size = options.pop("img_size", (32, 32))
+    patch = patch_size(image_size)
+    padded = tuple(-(-length // patch) * patch for length in image_size)
+    return VisionTransformer(
+        img_size=padded,
+        patch_size=patch,
+        embed_dim=64,
+        depth=4,
+        num_heads=4,
+        dynamic_img_size=True,  # takes images smaller than `img_size`, which are then padded to it
+        dynamic_img_pad=True,
+        **options,
+    )
 
 
 def _own(kwargs: Mapping[str, Any]) -> dict[str, Any]:
