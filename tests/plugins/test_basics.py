@@ -3,17 +3,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from automix_basics.policies import trivialmix
 from timm.data.mixup import Mixup as TimmMixup
 from timm.data.mixup import mixup_target
 
-from automix.mixing import Mixer, Requires
+from automix.mixing import Batch, Card, KeepPlan, Mixer, Requires
 from automix.policy import PolicyDocument, PolicyMixer, compile_policy
 from automix.registry import Entry, Registry
+from automix_basics.policies import trivialmix
 
 
 def compiled(registry: Registry, name: str, num_classes: int = 10) -> PolicyMixer:
@@ -117,29 +118,28 @@ def test_trivialmix_has_uniform_ratios_and_leaves_images_as_they_come(registry: 
 
 class _Needy(Mixer):
     name = "needy"
+    card = Card(title="Needy", summary="Needs something.")
+
+    def draw(self, batch: Batch, generator: torch.Generator) -> KeepPlan:
+        return KeepPlan(n=len(batch))
 
 
-@pytest.mark.parametrize("need", ["attention", "spatial_features", "teacher", "human_data"])
-def test_trivialmix_leaves_out_what_needs_more_than_images(registry: Registry, need: str) -> None:
-    needy = type("Needy", (_Needy,), {"requires": Requires(**{need: True})})
+@pytest.mark.parametrize(
+    "lack",
+    [
+        {"requires": Requires(attention=True)},
+        {"requires": Requires(spatial_features=True)},
+        {"requires": Requires(teacher=True)},
+        {"requires": Requires(human_data=True)},
+        {"reads": frozenset({"guide"})},  # a slot without a default
+    ],
+    ids=str,
+)
+def test_trivialmix_leaves_out_what_needs_more_than_images(registry: Registry, lack: dict[str, Any]) -> None:
     few = Registry()
-    few._entries["mixer"]["mixup"] = registry.get("mixer", "mixup")
-    few._entries["mixer"]["needy"] = _entry(needy)
+    few.add(registry.get("mixer", "mixup"))
+    few.add(Entry("needy", "mixer", type("Lacking", (_Needy,), lack)))
     assert [b["mixer"]["name"] for b in trivialmix(few)["branches"]] == ["mixup"]
-
-
-def test_trivialmix_leaves_out_a_mixer_whose_slot_has_no_default(registry: Registry) -> None:
-    guided = type("Guided", (_Needy,), {"reads": frozenset({"guide"})})
-    few = Registry()
-    few._entries["mixer"]["mixup"] = registry.get("mixer", "mixup")
-    few._entries["mixer"]["needy"] = _entry(guided)
-    assert [b["mixer"]["name"] for b in trivialmix(few)["branches"]] == ["mixup"]
-
-
-def _entry(mixer: type[Mixer]) -> Entry:
-    made = object.__new__(Entry)
-    made.__dict__.update(name="needy", kind="mixer", obj=mixer)
-    return made
 
 
 def test_naming_the_plugins_imports_no_torch() -> None:

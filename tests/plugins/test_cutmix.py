@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from automix_cutmix.mixer import CutMix
 
 from automix.errors import PolicyError
 from automix.mixing import BoxPlan, FixedLaw, ReversePairing, boxes_around
+from automix_cutmix.mixer import CutMix
 
 
 def paste_slowly(images: torch.Tensor, perm: list[int], boxes: list[list[int]]) -> torch.Tensor:

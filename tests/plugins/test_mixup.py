@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import torch
-from automix_mixup.mixer import Mixup
 from torchvision.transforms import v2
 
 from automix.mixing import BetaLaw, FixedLaw, PairPlan, ReversePairing
+from automix_mixup.mixer import Mixup
 
 
 def test_pixels_and_labels_are_blended_alike_by_hand(make_batch: Any) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import torch
-from automix_none.mixer import NoMixing
 
 from automix.errors import PolicyError
 from automix.mixing import BetaLaw, KeepPlan
+from automix_none.mixer import NoMixing
 
 
 def test_images_are_handed_on_and_nothing_is_drawn(make_batch: Any) -> None:
