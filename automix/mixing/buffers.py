@@ -53,7 +53,10 @@ class Buffers:
 
 
 def _is_idle(tensor: Tensor) -> bool:
-    """Whether the pool's own tensor is the only one left on its memory."""
-    # PyTorch offers no public count of a storage's users; torch.cuda's graph trees rely on this same private one.
-    # The call itself makes one more reference than the pool's.
-    return int(torch._C._storage_Use_Count(tensor.untyped_storage()._cdata)) <= 2
+    """Whether the pool's own tensor is the only one left on its memory, here and in other processes."""
+    storage = tensor.untyped_storage()
+    # PyTorch offers no public count of a storage's users; torch.cuda's graph trees rely on this same private one. Our
+    # own `storage` makes one more user than the pool's tensor.
+    users = int(torch._C._storage_Use_Count(storage._cdata))
+    # A tensor that went through a queue (a data loader's worker) lies in shared memory: the other side may read it.
+    return users <= 2 and not storage.is_shared()

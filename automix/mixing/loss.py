@@ -1,12 +1,11 @@
 """Cross-entropy of mixed labels without building the target matrix.
 
-``(1 - e) * sum_s w_s nll_s + e * mean nll`` gathers S entries per row. With many classes that is several times cheaper
-than soft targets (B', K); the gradient ``sum(t) softmax - t`` is written directly.
+``(1 - e) * sum_s w_s nll_s + e * mean nll`` gathers S log-probabilities per row. It is cheaper than soft targets
+(B', K) at every number of classes, and several times so with many (``benchmarks/loss.py``). A backward pass written by
+hand was slower than autograd's, whose kernels are fused.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,34 +48,10 @@ def mixed_cross_entropy(logits: Tensor, labels: Tensor, mixed: MixedBatch) -> Te
         raise DataError(f"Expected logits for {len(mixed.sources)} mixed images but got shape {tuple(logits.shape)}.")
     if labels.ndim == 2 or mixed.dense is not None:
         return soft_cross_entropy(logits, mixed.targets(labels, logits.shape[1]))
-    loss: Tensor = _GatherLoss.apply(logits, labels[mixed.sources], mixed.weights, mixed.smoothing)
-    return loss
-
-
-class _GatherLoss(torch.autograd.Function):
-    """Mean over rows of ``sum(t) lse - sum_k t_k z_k`` with t given by (classes, weights, smoothing)."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, classes: Tensor, weights: Tensor, smoothing: Tensor | None) -> Tensor:
-        z = logits.float()
-        lse = torch.logsumexp(z, dim=1)
-        picked = (weights * z.gather(1, classes)).sum(dim=1)
-        mass = weights.sum(dim=1)
-        if smoothing is not None:
-            picked = (1.0 - smoothing) * picked + smoothing * z.mean(dim=1)
-            mass = (1.0 - smoothing) * mass + smoothing
-        ctx.save_for_backward(logits, classes, weights, smoothing, lse, mass)
-        return (mass * lse - picked).mean()
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
-        logits, classes, weights, smoothing, lse, mass = ctx.saved_tensors
-        scale = grad_outputs[0] / len(logits)
-        grad = (logits.float() - lse[:, None]).exp_()
-        grad.mul_((mass * scale)[:, None])
-        if smoothing is not None:
-            weights = (1.0 - smoothing[:, None]) * weights
-            grad.sub_((smoothing * scale / logits.shape[1])[:, None])
-        grad.scatter_add_(1, classes, -weights * scale)
-        return grad.to(logits.dtype), None, None, None
+    log_probs = F.log_softmax(logits, dim=1, dtype=torch.float32)
+    picked = log_probs.gather(1, labels[mixed.sources])
+    if mixed.smoothing is None:
+        return -(mixed.weights * picked).sum() / len(logits)
+    kept = 1.0 - mixed.smoothing
+    spread = (mixed.smoothing * log_probs.mean(dim=1)).sum()
+    return -((mixed.weights * kept[:, None] * picked).sum() + spread) / len(logits)

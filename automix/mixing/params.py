@@ -138,11 +138,11 @@ class _Number(Param[T]):
     def domain(self, override: Any = None, where: str = "") -> Domain:
         """Read ``5`` (fixed), ``[1, 8]`` or ``{low, high, scale, zero}`` (a range within the accepted bounds)."""
         if override is None:
-            return self._range(self.search, self.scale, self.zero) if self.searched else Fixed(self.default)
+            return self._range(self.search, self.scale, self.zero, where) if self.searched else Fixed(self.default)
         if isinstance(override, Mapping):
             return self._mapped(override, where)
         if isinstance(override, (list, tuple)):
-            return self._range(self._pair(override, where), self.scale, False)
+            return self._range(self._pair(override, where), self.scale, False, where)
         return Fixed(self.check(override, where))
 
     def _mapped(self, override: Mapping[str, Any], where: str) -> Domain:
@@ -156,7 +156,7 @@ class _Number(Param[T]):
         zero = override.get("zero", False)
         if zero and not self.zero:
             raise self._fail("without zero: 0 does not switch it off", dict(override), where)
-        return self._range(pair, scale, bool(zero))
+        return self._range(pair, scale, bool(zero), where)
 
     def _pair(self, ends: Any, where: str) -> tuple[T, T]:
         if len(ends) != 2:
@@ -167,7 +167,7 @@ class _Number(Param[T]):
         return low, high
 
     @abstractmethod
-    def _range(self, ends: tuple[T, T], scale: str, zero: bool) -> Domain: ...
+    def _range(self, ends: tuple[T, T], scale: str, zero: bool, where: str) -> Domain: ...
 
 
 class Float(_Number[float]):
@@ -186,10 +186,10 @@ class Float(_Number[float]):
         bounds: dict[str, Any] = {"type": "number", "minimum": self.low, "maximum": self.high}
         return self._schema(anyOf=[bounds, {"const": 0}]) if self.zero else self._schema(**bounds)
 
-    def _range(self, ends: tuple[float, float], scale: str, zero: bool) -> Domain:
+    def _range(self, ends: tuple[float, float], scale: str, zero: bool, where: str) -> Domain:
         low, high = ends
         if scale == "log" and low <= 0:
-            raise self._fail("a log range above 0", list(ends), "")
+            raise self._fail("as a log range above 0", list(ends), where)
         return Fixed(low) if low == high and not zero else FloatDomain(low, high, log=scale == "log", zero=zero)
 
 
@@ -208,7 +208,7 @@ class Int(_Number[int]):
         """Describe the bounds."""
         return self._schema(type="integer", minimum=0 if self.zero else self.low, maximum=self.high)
 
-    def _range(self, ends: tuple[int, int], scale: str, zero: bool) -> Domain:
+    def _range(self, ends: tuple[int, int], scale: str, zero: bool, where: str) -> Domain:
         # 0 for "off" is an ordinary end of an integer range.
         low, high = (0, ends[1]) if zero else ends
         return Fixed(low) if low == high else IntDomain(low, high, log=scale == "log")
