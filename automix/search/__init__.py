@@ -9,7 +9,8 @@
     pruning.py      when to end a trial early
     objective.py    one slot, from policy to result
     bench.py        what a worker works with
-    worker.py       a worker process
+    worker.py       a worker process (imports torch; import it from there)
+    protocol.py     what supervisor and workers agree on
     launch.py       starting workers; their environment
     interrupts.py   Ctrl-C and its like
     supervisor.py   watching over the workers
@@ -31,7 +32,6 @@ from automix.search.progress import Progress, progress_of
 from automix.search.result import SearchResult
 from automix.search.run import run_search
 from automix.search.supervisor import Ending
-from automix.search.worker import worker_main
 
 __all__ = [
     "Arm",
@@ -49,5 +49,4 @@ __all__ = [
     "load_config",
     "progress_of",
     "run_search",
-    "worker_main",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automix.errors import StudyError
@@ -17,9 +17,13 @@ from automix.search.sampler import SearchSpace
 from automix.tracking import Tracker, artifact_root, tracking_uri
 
 if TYPE_CHECKING:
+    from automix.data import DataSet
     from automix.manager import PluginHost
+    from automix.policy import PolicyDocument
     from automix.registry import Registry
     from automix.spaces import Space
+    from automix.training.result import Decision, EpochReport, TrainResult
+    from automix.training.settings import TrainSettings
 
 __all__ = ["Bench", "OpenBench", "open_bench", "study_space"]
 
@@ -55,7 +59,6 @@ def open_bench(config: StudyConfig, folder: StudyFolder) -> Bench:
     """
     from automix.data import load_data
     from automix.manager import build_host
-    from automix.training.loop import train
     from automix.training.settings import TrainSettings
 
     host = build_host()
@@ -67,7 +70,20 @@ def open_bench(config: StudyConfig, folder: StudyFolder) -> Bench:
     data = load_data(config.data_key, folder.work)
     settings = TrainSettings.from_dict(config.settings)
     tracker = Tracker(tracking_uri(folder.work), artifact_root(folder.work))
-    return Bench(host, space, partial(train, data, settings=settings, registry=host.registry), tracker)
+    return Bench(host, space, _trainer(data, settings, host.registry), tracker)
+
+
+def _trainer(data: DataSet, settings: TrainSettings, registry: Registry) -> Train:
+    from automix.training.checkpoint import CheckpointStore
+    from automix.training.loop import train
+
+    def train_in(
+        document: PolicyDocument, *, on_epoch: Callable[[EpochReport], Decision], folder: Path, attempt: int
+    ) -> TrainResult:
+        checkpoints = CheckpointStore(folder, attempt=attempt)
+        return train(data, document, settings, registry=registry, on_epoch=on_epoch, checkpoints=checkpoints)
+
+    return train_in
 
 
 def study_space(config: StudyConfig, registry: Registry) -> Space:

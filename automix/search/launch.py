@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from automix.errors import SettingError
 from automix.search.folder import StudyFolder
-from automix.search.worker import ENV_SUPERVISOR
+from automix.search.protocol import ENV_SUPERVISOR
 
 __all__ = ["DeadWorker", "Fleet", "Machine", "visible_device", "worker_command"]
 

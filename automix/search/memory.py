@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from automix.search.config import StudyConfig
 from automix.search.folder import StudyFolder
 from automix.search.ledger import SECONDS, Ledger, SlotState
+from automix.search.protocol import PARENT_RUN
 from automix.search.result import SearchResult
-from automix.search.worker import PARENT_RUN
 from automix.storage import Store, exclusive, optuna_storage
 from automix.tracking import Tracker, keys
 

@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from optuna.exceptions import StorageInternalError
@@ -18,7 +19,6 @@ from automix.search.ledger import SECONDS, Ledger, SlotRecord, SlotState
 from automix.search.pruning import should_prune
 from automix.search.slots import Lease
 from automix.tracking import keys
-from automix.training.checkpoint import CheckpointStore
 from automix.training.failures import StaleAttempt
 
 if TYPE_CHECKING:
@@ -36,16 +36,17 @@ Outcome = Literal["settled", "stopped", "lost", "broken"]
 
 
 class Train(Protocol):
-    """Trains one policy: `automix.training.loop.train` with data, settings and registry already given."""
+    """Trains one policy; made by `automix.search.bench.open_bench`."""
 
     def __call__(
         self,
         document: PolicyDocument,
         *,
         on_epoch: Callable[[EpochReport], Decision],
-        checkpoints: CheckpointStore,
+        folder: Path,
+        attempt: int,
     ) -> TrainResult:
-        """Train, telling every epoch; go on from ``checkpoints`` where it holds something."""
+        """Train, telling every epoch; go on from what an earlier attempt saved in ``folder``."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,12 @@ class Objective:
     def _train(self, lease: Lease) -> Outcome:
         self._begin(lease)
         document = PolicyDocument.from_dict(lease.record.proposal.policy)
-        checkpoints = CheckpointStore(self.folder.checkpoint(lease.record.slot), attempt=lease.record.attempt)
-        result = self.train(document, on_epoch=lambda report: self._epoch(lease, report), checkpoints=checkpoints)
+        result = self.train(
+            document,
+            on_epoch=lambda report: self._epoch(lease, report),
+            folder=self.folder.checkpoint(lease.record.slot),
+            attempt=lease.record.attempt,
+        )
         lease.check()
         lease.record = self.ledger.add_epochs(lease.record, [_row(report) for report in result.curve])
         if result.status == "stopped":

@@ -20,9 +20,9 @@ from automix.search.leaderboard import leaderboard
 from automix.search.ledger import Ledger, SlotRecord, SlotState
 from automix.search.locks import HeldLock, try_lock
 from automix.search.memory import open_databases, remember_results, show_results
+from automix.search.protocol import PARENT_RUN
 from automix.search.result import SearchResult
 from automix.search.supervisor import Ending, Listener, Supervisor
-from automix.search.worker import PARENT_RUN
 from automix.tracking import Tracker, artifact_root, tracking_uri
 
 if TYPE_CHECKING:

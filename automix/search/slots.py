@@ -17,7 +17,7 @@ from automix.search.locks import HeldLock, is_locked, try_lock
 from automix.storage import exclusive
 from automix.training.failures import StaleAttempt
 
-__all__ = ["MAX_CRASHES", "Desk", "Lease", "settle_crash"]
+__all__ = ["MAX_CRASHES", "Desk", "Lease", "Propose", "settle_crash"]
 
 MAX_CRASHES = 3
 
@@ -71,25 +71,28 @@ class Desk:
         with exclusive(self._folder.ask_lock):
             slots = self._ledger.slots()
             for slot in range(self._n_slots):
-                known = slots.get(slot)
-                if known is not None and known.is_settled:
+                if _is_settled(slot, slots):
                     continue
                 lock = try_lock(self._folder.slot(slot) / "lock")
-                if lock is not None:
-                    return self._start(slot, known, slots, lock)
+                if lock is None:
+                    continue
+                slots = self._ledger.slots()  # who had the lock may have settled the slot since we looked
+                if not _is_settled(slot, slots):
+                    return self._start(slot, slots, lock)
+                lock.release()
         return None
 
     def is_done(self) -> bool:
         """Return whether every slot is settled."""
         slots = self._ledger.slots()
-        return all(slot in slots and slots[slot].is_settled for slot in range(self._n_slots))
+        return all(_is_settled(slot, slots) for slot in range(self._n_slots))
 
-    def _start(self, slot: int, known: SlotRecord | None, slots: Mapping[int, SlotRecord], lock: HeldLock) -> Lease:
+    def _start(self, slot: int, slots: Mapping[int, SlotRecord], lock: HeldLock) -> Lease:
         try:
-            if known is None:
-                record = self._ledger.open(slot, self._propose(slot, slots), worker=os.getpid())
+            if slot in slots:
+                record = self._ledger.adopt(slots[slot], worker=os.getpid())
             else:
-                record = self._ledger.adopt(known, worker=os.getpid())
+                record = self._ledger.open(slot, self._propose(slot, slots), worker=os.getpid())
             lock.write_note(_note(record))
         except BaseException:
             lock.release()
@@ -116,6 +119,10 @@ def settle_crash(folder: StudyFolder, ledger: Ledger, worker: int, cause: str) -
                     return record
                 return ledger.fail(record, f"Its worker died {MAX_CRASHES} times without finishing an epoch: {cause}")
     return None
+
+
+def _is_settled(slot: int, slots: Mapping[int, SlotRecord]) -> bool:
+    return slot in slots and slots[slot].is_settled
 
 
 def _note(record: SlotRecord) -> str:

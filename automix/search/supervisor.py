@@ -15,8 +15,8 @@ from automix.search.interrupts import Interrupts
 from automix.search.launch import DeadWorker, Fleet
 from automix.search.ledger import Ledger, SlotRecord, SlotState
 from automix.search.progress import Progress, progress_of
+from automix.search.protocol import EXIT_REFUSED, EXIT_REPLACE
 from automix.search.slots import settle_crash
-from automix.search.worker import EXIT_REFUSED, EXIT_REPLACE
 
 __all__ = ["Ending", "Listener", "Supervisor"]
 

@@ -25,20 +25,12 @@ from automix.search.config import StudyConfig, load_config
 from automix.search.folder import StopMode, StudyFolder
 from automix.search.ledger import Ledger, Proposal, SlotRecord
 from automix.search.objective import Objective
+from automix.search.protocol import ENV_SUPERVISOR, EXIT_REFUSED, EXIT_REPLACE, PARENT_RUN
 from automix.search.sampler import arm_proposal, sampled_proposal
 from automix.search.slots import Desk
 from automix.storage import optuna_storage
 
-__all__ = ["ENV_SUPERVISOR", "EXIT_REFUSED", "EXIT_REPLACE", "PARENT_RUN", "worker_main"]
-
-ENV_SUPERVISOR = "AUTOMIX_SUPERVISOR"
-"""Process id of the supervisor; not set for a worker that somebody started by hand."""
-EXIT_REFUSED = 2
-"""The study cannot be worked on; the last line of the log says why."""
-EXIT_REPLACE = 75
-"""Well done, but this process is of no more use (CUDA after an error): start another one."""
-PARENT_RUN = "mlflow_run"
-"""Fact in the ledger: the study's MLflow run."""
+__all__ = ["worker_main"]
 
 _log = logging.getLogger(__name__)
 _PAUSE_S = 0.5
