@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from automix.mixing import FixedLaw, KeepPlan, Mixer
+from automix.mixing import FixedLaw, KeepPlan, MixedBatch, Mixer
 from automix.testing.findings import Check, NotApplicable, expect, expect_equal
 from automix.testing.pixels import plan_tensors
 from automix.testing.subject import Subject
@@ -73,29 +74,36 @@ def prob_is_the_rate_of_mixing(subject: Subject) -> None:
 
 
 def draw_unit_says_what_is_shared(subject: Subject) -> None:
-    """With draw_unit "sample" places (or ratios) differ between the rows of a batch, with "batch" they do not."""
+    """With draw_unit "sample" places (or ratios) differ between the rows of a batch; with "batch" it has one ratio.
+
+    What follows from each image may still differ then: ResizeMix places pictures one by one, BC+ weighs them by energy.
+    """
     if "draw_unit" not in subject.mixer.params:
         raise NotApplicable("the mixer has no parameter `draw_unit`")
     always = {"prob": 1.0} if "prob" in subject.mixer.params else {}
     # At one ratio for all, rows can differ only in place; a blend has no places, so that its ratios are compared.
     fixed = {"ratio": FixedLaw(value=0.5)} if "ratio" in subject.mixer.reads else {}
-    by_place = _most_geometries(subject, subject.build(draw_unit="sample", **always, **fixed))
-    by_ratio = _most_geometries(subject, subject.build(draw_unit="sample", **always))
+    by_place = _most_kinds(subject, subject.build(draw_unit="sample", **always, **fixed), _geometry)
+    by_ratio = _most_kinds(subject, subject.build(draw_unit="sample", **always), _geometry)
     has_places = subject.mix(subject.batch(_ROWS)).shares(2, 2).shape[-1] > 1
     what, most = ("place", by_place) if has_places else ("ratio", by_ratio)
     expect(most > 1, f'expected more than one {what} in a batch with draw_unit "sample" but every row got the same')
-    shared = _most_geometries(subject, subject.build(draw_unit="batch", **always))
-    expect(shared <= 1, f'expected one place and ratio in a batch with draw_unit "batch" but got {shared}')
+    shared = _most_kinds(subject, subject.build(draw_unit="batch", **always), lambda mixed: mixed.weights)
+    expect(shared <= 1, f'expected one ratio in a batch with draw_unit "batch" but got {shared}')
 
 
-def _most_geometries(subject: Subject, mixer: Mixer) -> int:
-    """Count the different share maps among mixed rows of a batch; the most over some steps."""
+def _geometry(mixed: MixedBatch) -> Tensor:
+    return mixed.shares(*mixed.images.shape[-2:]).flatten(1)
+
+
+def _most_kinds(subject: Subject, mixer: Mixer, of: Callable[[MixedBatch], Tensor]) -> int:
+    """Count what is different among the mixed rows of a batch; the most over some steps."""
     batch = subject.batch(_ROWS)
     counts = []
     for step in range(6):
         mixed = subject.mix(batch, step, mixer)
-        maps = mixed.shares(*batch.size)[_mixed_rows(mixed.sources, mixed.weights)]
-        counts.append(len(torch.unique(maps.flatten(1), dim=0)))
+        rows = of(mixed)[_mixed_rows(mixed.sources, mixed.weights)]
+        counts.append(len(torch.unique(rows, dim=0)))
     return max(counts)
 
 

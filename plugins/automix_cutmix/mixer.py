@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from automix.errors import PolicyError
-from automix.mixing import Batch, BoxMixer, BoxPlan, Card, Int, random_boxes
+from automix.mixing import Batch, BoxMixer, BoxPlan, Card, Int, Requires, random_boxes
 
 __all__ = ["CutMix"]
 
@@ -48,6 +48,8 @@ class CutMix(BoxMixer):
         differences="Boxes are drawn per image unless draw_unit is batch; the axes of pictures that are not square are "
         "kept apart, which the official code swaps; box_grid is from token-level label work (TL-Align).",
     )
+
+    requires = Requires(min_size_px=2)
 
     box_grid = Int(
         0,

@@ -97,6 +97,14 @@ class ResizeMix(PairMixer):
         searched=False,
     )
 
+    draw_unit = Choice(
+        "sample",
+        choices=("sample", "batch"),
+        doc="Whether the rate is drawn once per image or once per batch; the place is drawn per image in both.",
+        source="official code: batch",
+        searched=False,
+    )
+
     def decide(self, batch: Batch, perm: Tensor, lam: Tensor, generator: torch.Generator) -> ResizePlan:
         """Draw places; ``lam`` is the rate here (see the class)."""
         place = torch.rand(len(perm), 2, generator=generator, dtype=torch.float64)

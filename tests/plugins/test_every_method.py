@@ -15,6 +15,7 @@ import automix.mixing as mixing
 from automix.mixing import Batch, MixedBatch, Mixer, MixPlan
 from automix.policy import PolicyDocument, compile_policy
 from automix.registry import Registry
+from automix.testing import check_component
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 METHODS = ["between_class", "cutmix", "fmix", "gridmix", "mixup", "resizemix", "saliencymix", "smoothmix"]
@@ -207,6 +208,42 @@ def test_byte_images_are_moved_where_declared(mixer: Mixer, make_batch: Any) -> 
     mixed = mixer.apply(images, plan).images
     assert mixed.dtype == torch.uint8
     assert torch.equal(mixed.float(), mixer.apply(images.float(), plan).images)
+
+
+def test_it_passes_the_conformance_kit(mixer: Mixer) -> None:
+    if mixer.config().get("reformulated"):
+        pytest.skip("the label never holds the partner, so that the kit takes mixed rows for unmixed ones")
+    params = {k: v for k, v in mixer.config().items() if k != "name"}
+    failed = [finding for finding in check_component(type(mixer), settings=params) if finding.status == "failed"]
+    assert not failed, failed
+
+
+@pytest.mark.parametrize("kind", ["ratio", "pairing", "labels", "guide", "input"])
+def test_other_components_pass_the_conformance_kit(registry: Registry, kind: str) -> None:
+    for entry in registry.entries(kind):
+        settings = {"normalization": ((0.5,) * 3, (0.2,) * 3)} if kind == "input" else {}
+        failed = [finding for finding in check_component(entry.obj, settings=settings) if finding.status == "failed"]
+        assert not failed, (entry.name, failed)
+
+
+def test_plans_drawn_on_the_cpu_are_carried_out_on_another_device(mixer: Mixer, make_batch: Any) -> None:
+    """The meta device computes nothing, but refuses to meet tensors of another device."""
+    batch = make_batch(6, size=(10, 9))
+    plan = mixer.draw(batch, torch.Generator().manual_seed(0))
+    mixed = mixer.apply(batch.images.to("meta"), plan)
+    maps = torch.rand(6, 1, 4, 4, device="meta")
+    for tensor in (mixed.images, mixed.shares(5, 5), mixed.weights, mixer.carry(maps, plan)):
+        assert tensor.device.type == "meta" or mixer.name == "none"
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix", "resizemix", "fmix", "gridmix", "smoothmix"])
+@pytest.mark.parametrize("unit", ["sample", "batch"])
+def test_drawing_for_another_device_mixes_no_devices(registry: Registry, name: str, unit: str) -> None:
+    """Half of the rows unmixed, so that `keep_own` is met as well. Guides and energies need real pixels."""
+    images = torch.empty(12, 3, 10, 9, device="meta")
+    mixer = registry.create("mixer", name, prob=0.5, draw_unit=unit)
+    plan = mixer.draw(Batch(images, torch.arange(12) % 3, 3), torch.Generator().manual_seed(0))
+    assert mixer.apply(images, plan).images.device.type == "meta"
 
 
 @pytest.mark.gpu
