@@ -12,7 +12,7 @@ from pathlib import Path
 
 import automix
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "automix-example")
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "automix-out/example")
 
 # `data` can as well be "folder:photos", or any map-style torch.utils.data.Dataset of (image, label).
 result = automix.search(

@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import re
 import shutil
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -102,6 +103,18 @@ def test_every_environment_variable_is_documented() -> None:
     assert set(re.findall(r"\bAUTOMIX_[A-Z_]+\b", source)) <= set(rows("docs/files.md"))
 
 
+def test_architecture_names_every_dependency_and_layer() -> None:
+    project = tomllib.loads(page("pyproject.toml"))
+    packages = [re.split(r"[<>=]", text)[0] for text in project["project"]["dependencies"]]
+    table = page("docs/architecture.md").partition("## Dependencies")[2]
+    assert sorted(re.findall(r"^\| ([\w.-]+) \|", table, re.MULTILINE)[1:]) == sorted(packages)
+    (contract,) = (one for one in project["tool"]["importlinter"]["contracts"] if one["type"] == "layers")
+    drawn = page("docs/architecture.md").partition("## Layers")[2]
+    places = [drawn.find(f"\n    {layer}  ") for layer in contract["layers"]]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
 def test_readme_lists_every_method_and_its_source() -> None:
     listed = rows("README.md")
     registry = build_host().registry
@@ -123,7 +136,7 @@ def test_quick_start_is_two_blocks_of_one_command() -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_links_lead_to_files(path: Path) -> None:
-    links = re.findall(r"\]\((?!https?://)([^)#\s]+)", path.read_text(encoding="utf-8"))
+    links = re.findall(r"(?:\]\(|src=\")(?!https?://)([^)\"#\s]+)", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 

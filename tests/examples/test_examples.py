@@ -32,7 +32,7 @@ def test_a_policy_in_a_loop_of_ones_own_learns(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_search_from_python_hands_back_a_policy_and_goes_on_when_run_again(tmp_path: Path) -> None:
     first = run("02_search_from_python.py", tmp_path)
-    results = tmp_path / "automix-example" / "out"
+    results = tmp_path / "automix-out" / "example" / "out"
     assert (results / "policy.yaml").is_file()
     assert (results / "report.html").is_file()
     ranking = [line for line in first.splitlines() if line[:1].isdigit()]
