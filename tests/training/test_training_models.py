@@ -116,7 +116,7 @@ def test_weights_that_cannot_be_loaded_say_what_to_do(monkeypatch: pytest.Monkey
         raise OSError("We couldn't connect to the hub.\nMore lines.")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(ModelError, match="could not be loaded: We couldn't connect to the hub. Check the network"):
+    with pytest.raises(ModelError, match=r"could not be loaded: We couldn't connect to the hub. Check the network"):
         build("resnet18", pretrained=True)
 
 
