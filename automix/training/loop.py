@@ -157,15 +157,15 @@ def _train_epoch(
         progress = done / (n_steps * settings.epochs)
         set_learning_rate(learner.optimizer, learning_rate(settings, progress))
         mix.set_progress(progress)
-        mixed = mix.batch(images, labels, epoch=epoch, step=step, index=index, prepared=True)
+        mixing = mix.batch(images, labels, epoch=epoch, step=step, index=index, prepared=True)
         with learner.autocast():
-            logits = learner.logits(mixed.mixed.images)
-            loss = mix.criterion(mixed, logits, learner.model)
+            logits = learner.logits(mixing.mixed.images)
+            loss = mix.criterion(mixing, logits, learner.model)
         learner.update(loss, done)
 
         rows = len(logits)
         loss_sum += loss.detach() * rows
-        hit_sum += _hit_weight(logits.detach(), labels, mixed.mixed)
+        hit_sum += _hit_weight(logits.detach(), labels, mixing.mixed)
         n_images, n_rows = n_images + len(images), n_rows + rows
     return float(loss_sum) / n_rows, float(hit_sum) / n_rows, n_images
 

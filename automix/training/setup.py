@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from automix.errors import PolicyError, StudyError
 from automix.mixing.mixer import ArtifactStore, Mixer, PrepareContext
@@ -47,12 +48,12 @@ def make_mixer(
         seed=settings.seed,
         normalization=(data.mean, data.std),
     )
-    loader = plain_batches(data, settings, device)
 
-    def plain_images() -> Iterator[torch.Tensor]:
-        return (images for images, _, _ in loader.epoch(0))
+    # Both open the images only when they are asked for: most policies have nothing to fit.
+    def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        yield from plain_batches(data, settings, device).epoch(0)
 
-    mix.fit(plain_images())
+    mix.fit(images for images, _, _ in batches())
     for mixer in (branch.mixer for branch in mix.branches):
         if type(mixer).prepare is Mixer.prepare:
             continue
@@ -60,7 +61,7 @@ def make_mixer(
             raise PolicyError(f"The mixer {mixer.name!r} must be prepared on the data: pass `artifacts`, a store.")
         mixer.prepare(
             PrepareContext(
-                batches=lambda: loader.epoch(0),
+                batches=batches,
                 num_classes=data.num_classes,
                 device=device,
                 fingerprint=data.fingerprint.content_hash,

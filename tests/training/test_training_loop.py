@@ -228,7 +228,7 @@ def test_superseded_attempt_stops_without_writing(
 
 
 def test_policies_that_never_mix_train_alike(digits: Callable[..., DataSet], registry: Registry) -> None:
-    never = PolicyDocument.of("cutmix", prob=0.0)
+    never = PolicyDocument.of("cutmix", prob=0.0, prob_unit="batch")
     assert_same(train(digits(), never, SETTINGS, registry=registry), train(digits(), NONE, SETTINGS, registry=registry))
 
 
