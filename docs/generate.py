@@ -1,19 +1,21 @@
 """Write the parts of the documentation that come from the program: docs/cli.md and the picture of the README.
 
-python docs/generate.py
-
-A test compares docs/cli.md with what this writes, so run it after a command or an option changed.
+python docs/generate.py              docs/cli.md; a test compares it with what this writes
+python docs/generate.py --picture    docs/images/contact_sheet.png as well
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import typer
 
+import automix
 from automix.cli.app import _main
 from automix.cli.context import App
 from automix.manager import PluginHost
@@ -82,10 +84,6 @@ def _default(param: Any) -> str:
 
 def draw_picture() -> None:
     """Draw docs/images/contact_sheet.png from scikit-learn's digits."""
-    import tempfile
-
-    import automix
-
     methods = ("mixup", "cutmix", "resizemix", "fmix", "gridmix", "smoothmix", "saliencymix", "between_class")
     with tempfile.TemporaryDirectory() as work:
         # Enlarged from 8 px, at which boxes and masks would hardly be seen.
@@ -94,4 +92,5 @@ def draw_picture() -> None:
 
 if __name__ == "__main__":
     (DOCS / "cli.md").write_text(cli_page(), encoding="utf-8")
-    draw_picture()
+    if "--picture" in sys.argv:
+        draw_picture()
