@@ -88,6 +88,10 @@ class StudyFolder:
         """Return the folder of a slot's checkpoints."""
         return self.slot(slot) / "checkpoint"
 
+    def discard_state(self, slot: int) -> None:
+        """Remove what a settled slot would go on from (`automix.training.checkpoint`); its best model stays."""
+        (self.checkpoint(slot) / "state.pt").unlink(missing_ok=True)
+
     def worker_log(self, worker: int) -> Path:
         """Return the file that takes what a worker prints."""
         return self.path / f"worker-{worker}.log"

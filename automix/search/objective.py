@@ -145,6 +145,7 @@ class Objective:
     def _settle(self, lease: Lease, *, pruned: bool, best: Mapping[str, float], copied_from: int | None = None) -> None:
         close = self.ledger.prune if pruned else self.ledger.complete
         lease.record = record = close(lease.record, copied_from=copied_from)
+        self.folder.discard_state(record.slot)
         total = {**best, keys.COST_TOTAL_S: record.seconds}
         self.tracker.finish(record.run, record.state.value, total)
         self._tell(

@@ -7,6 +7,7 @@ history again.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -17,7 +18,6 @@ from optuna.samplers import TPESampler
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial
 
 from automix.errors import SpaceError
-from automix.mixing.random import seed_of
 from automix.search.ledger import Proposal, quiet_optuna
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ __all__ = ["SearchSpace", "arm_proposal", "sampled_proposal"]
 
 # A policy that was tried already costs a slot and teaches nothing, so the sampler is asked again a few times.
 _TRIES = 8
-_NUMPY_SEEDS = 2**32
+_NUMPY_SEED_BYTES = 4
 
 
 class SearchSpace(Protocol):
@@ -78,12 +78,17 @@ def sampled_proposal(
         study = optuna.create_study(direction="maximize")
     study.add_trials(history)
     for attempt in range(_TRIES):
-        study.sampler = _tpe(seed_of(seed, slot, attempt) % _NUMPY_SEEDS, n_startup_trials)
+        study.sampler = _tpe(_seed_of(seed, slot, attempt), n_startup_trials)
         trial = study.ask()
         proposal = _proposal(space.suggest(trial), trial=trial)
         if proposal.key not in known_keys:
             break
     return proposal
+
+
+def _seed_of(*key: int) -> int:
+    digest = hashlib.blake2b(repr(key).encode(), digest_size=_NUMPY_SEED_BYTES).digest()
+    return int.from_bytes(digest, "little")
 
 
 def _tpe(seed: int, n_startup_trials: int) -> TPESampler:

@@ -19,6 +19,7 @@ TRAIN_CLEAN_TOP1: Final = "train/clean_top1"
 LEARNING_RATE: Final = "lr"
 COST_IMAGES_PER_S: Final = "cost/img_s"
 COST_EPOCH_S: Final = "cost/epoch_s"
+COST_CPU_S: Final = "cost/cpu_s"
 
 # Metrics of a finished run. The run table shows the last value of a metric, so the best one has a key of its own.
 BEST_TOP1: Final = "best/val_top1"
@@ -29,7 +30,7 @@ BEST_EPOCH: Final = "best/epoch"
 DELTA_TOP1: Final = "delta/top1"
 """Best val top-1 minus that of the no-mixing arm."""
 COST_OVERHEAD: Final = "cost/overhead"
-"""Epoch time over that of the no-mixing arm, minus one."""
+"""Processor time of an epoch over that of the no-mixing arm, minus one."""
 COST_TOTAL_S: Final = "cost/total_s"
 
 # The parameter that every run has; the others are named by the search space (`alpha.cutmix`).

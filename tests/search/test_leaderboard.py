@@ -12,7 +12,7 @@ from automix.search.progress import progress_of
 
 
 def slot(number, top1=None, logloss=1.0, state=SlotState.COMPLETE, arm="", epochs=2, epoch_s=1.0, **more):
-    row = {"val/top1": top1, "val/logloss": logloss, "cost/epoch_s": epoch_s, "cost/img_s": 100.0, "seconds": 2.0}
+    row = {"val/top1": top1, "val/logloss": logloss, "cost/cpu_s": epoch_s, "cost/img_s": 100.0, "seconds": 2.0}
     curve = () if top1 is None else tuple({**row, "val/top1": top1 * e / epochs} for e in range(1, epochs + 1))
     proposal = Proposal(policy={}, key=f"k{number}", title=f"policy {number}", arm=arm)
     return SlotRecord(slot=number, trial=number, proposal=proposal, state=state, curve=curve, **more)

@@ -54,7 +54,7 @@ def test_the_folder_may_hold_other_files(quick, tmp_path):
 
 def test_other_settings_under_the_same_name_are_refused(quick):
     quick()
-    with pytest.raises(StudyError, match="`lr` = 0.1, not 0.5"):
+    with pytest.raises(StudyError, match=r"`lr` = 0\.1, not 0\.5"):
         quick(settings={"lr": 0.5})
 
 
