@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automix.confirming import confirm_leader, trainings
 from automix.errors import SettingError, unknown_name
 from automix.outputs import export_results, method_sheet
 from automix.planning import SearchPlan, SearchRequest, plan_search
@@ -131,6 +132,9 @@ def execute(
         listener: told how the search stands.
         announce: told one line before something that takes long.
         expected_trial_s: what a trial is estimated to take, in seconds.
+
+    Raises:
+        SettingError: the budget holds no trial.
     """
     tracker = Tracker(tracking_uri(plan.work), artifact_root(plan.work))
     return run_search(
@@ -139,13 +143,38 @@ def execute(
         host=plan.host,
         data=plan.data,
         machine=machine_for(plan),
-        budget_s=plan.budget_s,
+        budget_s=_search_budget(plan, expected_trial_s or 0.0),
         expected_trial_s=expected_trial_s,
         listener=listener,
         announce=announce,
-        export=lambda result: export_results(plan, result, tracker),
+        export=lambda result: _finish(plan, result, tracker, announce),
         parameters=list(plan.space.parameters),
     )
+
+
+def _finish(plan: SearchPlan, result: SearchResult, tracker: Tracker, announce: Callable[[str], None]) -> Path | None:
+    """Write the results; then confirm the leader, which takes longer, and write them again."""
+    policy = export_results(plan, result, tracker)
+    comparison = confirm_leader(plan, result, announce)
+    return policy if comparison is None else export_results(plan, result, tracker, comparison)
+
+
+def _search_budget(plan: SearchPlan, trial_s: float) -> float | None:
+    """Return what a budget leaves for the search itself, seconds.
+
+    Raises:
+        SettingError: less than a trial.
+    """
+    if plan.budget_s is None:
+        return None
+    left_s = plan.budget_s - trainings(plan) * trial_s
+    if left_s < trial_s:
+        needed_s = (trainings(plan) + 1) * trial_s
+        raise SettingError(
+            f"Expected a budget of at least {needed_s:.0f} s, for one trial and {trainings(plan)} trainings on fresh "
+            f"seeds, but got {plan.budget_s:.0f} s (--budget). Fewer --epochs or --confirm 0 need less."
+        )
+    return left_s
 
 
 def machine_for(plan: SearchPlan) -> Machine:

@@ -20,23 +20,22 @@ from automix.policy.yamlfile import dump_yaml
 from automix.report import CurvePoint, StudyReport, TrialRow, choose_pairs, contact_sheet, render_report
 from automix.report.plots import PLOTS, draw_png
 from automix.search.leaderboard import LeaderboardRow
-from automix.search.ledger import SlotRecord, SlotState
+from automix.search.ledger import SlotRecord
 from automix.search.result import SearchResult
+from automix.summary import caution, facts, headline, is_recommended, usage_lines
 from automix.tracking import Tracker, keys
 
 if TYPE_CHECKING:
     from automix.data import DataSet
     from automix.registry import Registry
+    from automix.report.verdict import Comparison
 
 __all__ = [
     "LEADERBOARD_METRICS",
     "Outputs",
-    "augmentation_text",
     "export_results",
-    "headline",
     "leaderboard_rows",
     "method_sheet",
-    "usage_lines",
 ]
 
 LEADERBOARD_METRICS = (keys.VAL_TOP1, keys.VAL_BALANCED_TOP1, keys.VAL_LOGLOSS, keys.VAL_ECE)
@@ -86,13 +85,16 @@ class Outputs:
         }
 
 
-def export_results(plan: SearchPlan, result: SearchResult, tracker: Tracker | None = None) -> Path | None:
+def export_results(
+    plan: SearchPlan, result: SearchResult, tracker: Tracker | None = None, comparison: Comparison | None = None
+) -> Path | None:
     """Write everything; called while the study is still locked, also after a stop.
 
     Args:
         plan: what was searched.
         result: what was found so far.
         tracker: also shows it in MLflow, on the study's run.
+        comparison: of the leader with no mixing on fresh seeds.
 
     Returns:
         The policy file; None where no trial has trained to the end.
@@ -103,15 +105,15 @@ def export_results(plan: SearchPlan, result: SearchResult, tracker: Tracker | No
     outputs = Outputs(result.out)
     try:
         outputs.folder.mkdir(parents=True, exist_ok=True)
-        outputs.leaderboard.write_text(_csv(leaderboard_rows(result)), encoding="utf-8")
-        best = _best_policy(plan, result)
+        outputs.leaderboard.write_text(_csv(leaderboard_rows(result, comparison)), encoding="utf-8")
+        best = _best_policy(plan, result, comparison)
         if best is not None:
             best = save_document(best, outputs.policy)
         if result.best_checkpoint is not None:
             shutil.copyfile(result.best_checkpoint, outputs.model)
         sheet = method_sheet(plan.data, _shown_policies(plan, best), plan.host.registry)
         outputs.sheet.write_bytes(sheet)
-        report = _report(plan, result, best, sheet)
+        report = _report(plan, result, best, sheet, comparison)
         outputs.report.write_text(render_report(report), encoding="utf-8")
     except OSError as err:
         raise StorageError(f"Cannot write the results to {str(outputs.folder)!r}: {err.strerror}.") from err
@@ -120,13 +122,15 @@ def export_results(plan: SearchPlan, result: SearchResult, tracker: Tracker | No
     return outputs.policy if best is not None else None
 
 
-def leaderboard_rows(result: SearchResult) -> list[dict[str, Any]]:
+def leaderboard_rows(result: SearchResult, comparison: Comparison | None = None) -> list[dict[str, Any]]:
     """Return the ranking as flat rows, for CSV and JSON; see `leaderboard_row`."""
-    return [leaderboard_row(row, result.slots[row.slot]) for row in result.leaderboard]
+    fresh = {} if comparison is None or result.best is None else {result.best.slot: comparison}
+    return [leaderboard_row(row, result.slots[row.slot], fresh.get(row.slot)) for row in result.leaderboard]
 
 
-def leaderboard_row(row: LeaderboardRow, slot: SlotRecord) -> dict[str, Any]:
-    """Flatten one row: identity, metrics of the last epoch (shares, nats), cost."""
+def leaderboard_row(row: LeaderboardRow, slot: SlotRecord, fresh: Comparison | None = None) -> dict[str, Any]:
+    """Flatten one row: identity, metrics of the last epoch (shares, nats), cost, what fresh seeds gave."""
+    low, high = (None, None) if fresh is None or fresh.interval is None else fresh.interval
     return {
         "rank": row.rank,
         "policy": row.title,
@@ -138,6 +142,10 @@ def leaderboard_row(row: LeaderboardRow, slot: SlotRecord) -> dict[str, Any]:
         "epochs": row.epochs,
         "images_per_s": row.images_per_s,
         "overhead": row.overhead,
+        "fresh_seeds": None if fresh is None else len(fresh.seeds),
+        "fresh_delta_test_top1": None if fresh is None else fresh.mean,
+        "fresh_delta_low": low,
+        "fresh_delta_high": high,
         "slot": row.slot,
         "copied_from": row.copied_from,
         "policy_key": row.policy_key,
@@ -156,17 +164,6 @@ def method_sheet(data: DataSet, policies: Mapping[str, PolicyDocument], registry
     return contact_sheet(pairs, policies, registry, normalization=(data.mean, data.std), title=title)
 
 
-def usage_lines(outputs: Outputs, plan: SearchPlan) -> str:
-    """Three lines to copy into a training script."""
-    mean, std = (tuple(round(value, 4) for value in part) for part in (plan.data.mean, plan.data.std))
-    classes = plan.data.num_classes
-    return (
-        "import automix\n"
-        f"mix = automix.load_policy({str(outputs.policy)!r}, num_classes={classes}, normalization=({mean}, {std}))\n"
-        "loss = mix.loss(model, images, labels)  # in place of criterion(model(images), labels)"
-    )
-
-
 def _csv(rows: list[dict[str, Any]]) -> str:
     text = StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["rank"], lineterminator="\n")
@@ -175,13 +172,14 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _best_policy(plan: SearchPlan, result: SearchResult) -> PolicyDocument | None:
+def _best_policy(plan: SearchPlan, result: SearchResult, comparison: Comparison | None) -> PolicyDocument | None:
     """Return the leading policy with what a reader must know about where it comes from."""
     if result.document is None or result.best is None:
         return None
     row = result.leaderboard[0]
     metrics = {name: round(float(row.metrics[name]), 6) for name in LEADERBOARD_METRICS if name in row.metrics}
-    verdict = {"kind": "single-seed ranking", "note": result.note, **metrics}
+    kind = {"kind": "single-seed ranking", "note": f"{headline(result, len(plan.data.splits['val']))} {result.note}"}
+    verdict = {**(kind if comparison is None else comparison.to_dict()), **metrics}
     if row.delta_top1 is not None:
         verdict["delta_top1_to_no_mixing"] = round(row.delta_top1, 6)
     found_by = {
@@ -208,81 +206,25 @@ def _shown_policies(plan: SearchPlan, best: PolicyDocument | None) -> dict[str, 
     return {**shown, **{name: plan.space.defaults(name) for name in plan.space.mixers if name != "none"}}
 
 
-def _report(plan: SearchPlan, result: SearchResult, best: PolicyDocument | None, sheet: bytes) -> StudyReport:
-    outputs = Outputs(result.out)
-    policy_yaml = "" if best is None else dump_yaml(best.to_dict())
+def _report(
+    plan: SearchPlan, result: SearchResult, best: PolicyDocument | None, sheet: bytes, comparison: Comparison | None
+) -> StudyReport:
+    policy = Outputs(result.out).policy
+    heading = "Use it" if is_recommended(result, comparison) else "Try it all the same"
     return StudyReport(
         study=result.study,
-        headline=headline(result, len(plan.data.splits["val"])),
-        caution=result.note,
-        facts=_facts(plan, result),
+        headline=headline(result, len(plan.data.splits["val"]), comparison),
+        caution=caution(result, comparison),
+        facts=facts(plan, result),
         trials=[_trial_row(row, result.slots[row.slot]) for row in result.leaderboard],
+        comparison=comparison,
         space=[row._asdict() for row in plan.space.summary()],
         left_out=plan.space.left_out,
-        policy_yaml=policy_yaml,
-        usage={} if best is None else {"Use it": usage_lines(outputs, plan)},
+        policy_yaml="" if best is None else dump_yaml(best.to_dict()),
+        usage={heading: usage_lines(policy, plan)} if best is not None and best.is_mixing else {},
         images={"The same image pairs under every method": sheet},
         notes=[*plan.data.notes, *plan.notes, *result.problems],
     )
-
-
-def headline(result: SearchResult, n_val: int) -> str:
-    """Say the result in one sentence.
-
-    Args:
-        result: what was found.
-        n_val: number of validation images.
-    """
-    if result.best is None:
-        return "No trial has trained to the end yet."
-    row = result.leaderboard[0]
-    title, top1 = row.title, 100 * row.metrics[keys.VAL_TOP1]
-    if not PolicyDocument.from_dict(result.best.proposal.policy).is_mixing:
-        return f"No mixing leads with {top1:.2f} % validation accuracy: none of the policies tried was better."
-    if row.delta_top1 is None:
-        return f"{title} leads with {top1:.2f} % validation accuracy."
-    gain = f"{title} leads with {top1:.2f} % validation accuracy, {100 * row.delta_top1:+.2f} points to no mixing"
-    chance = 100 * _chance(row.metrics[keys.VAL_TOP1], row.metrics[keys.VAL_TOP1] - row.delta_top1, n_val)
-    if 100 * row.delta_top1 <= chance:
-        return (
-            f"{gain}; on {n_val} validation images chance alone gives up to {chance:.1f}, so this shows no difference."
-        )
-    return f"{gain} (on {n_val} validation images chance alone gives up to {chance:.1f} for a single comparison)."
-
-
-def _chance(top1: float, other: float, n: int) -> float:
-    """Bound the difference of two accuracies on the same n images that chance gives in 19 of 20 cases.
-
-    Two standard errors of the difference of independent proportions; the models answer the same images, which makes
-    the true spread smaller.
-    """
-    return 2.0 * float(np.sqrt((top1 * (1 - top1) + other * (1 - other)) / n))
-
-
-def _facts(plan: SearchPlan, result: SearchResult) -> dict[str, str]:
-    data, settings = plan.data, plan.settings
-    counts = ", ".join(f"{len(split)} {name}" for name, split in data.splits.items())
-    states = ", ".join(f"{result.n_in(state)} {state.value}" for state in SlotState if result.n_in(state))
-    height, width = data.image_size
-    return {
-        "Data": f"{data.name}: {counts} images of {width} x {height} px, {data.num_classes} classes",
-        "Model": settings.model + (" (pretrained)" if settings.pretrained else ""),
-        "Training": (
-            f"{settings.epochs} epochs, batches of {settings.batch_size}, {settings.optimizer}, "
-            f"learning rate {settings.lr:g} ({settings.schedule}), seed {settings.seed}"
-        ),
-        "Augmentation of every trial": augmentation_text(plan),
-        "Trials": states,
-        "Time of the last start": f"{result.time_s / 60:.1f} min",
-        "Versions": ", ".join(f"{name} {version}" for name, version in plan.config.versions.items()),
-    }
-
-
-def augmentation_text(plan: SearchPlan) -> str:
-    """Say how training images are augmented, with and without mixing."""
-    from automix.data import Augmentation
-
-    return Augmentation.for_data(plan.data).describe() if plan.settings.augment else "none"
 
 
 def _trial_row(row: LeaderboardRow, slot: SlotRecord) -> TrialRow:

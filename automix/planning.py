@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from automix.data import DataSet, open_data
 from automix.errors import AutomixError, SettingError
 from automix.policy import PolicyDocument, complete
 from automix.presets import Preset, parse_time, preset_of
+from automix.report.verdict import MAX_SEEDS
 from automix.search.config import Arm, StudyConfig
 from automix.spaces import Facts, Space, compose, load_space
 from automix.spaces.facts import unmet
@@ -57,7 +59,7 @@ class SearchRequest:
         workers: trials at a time.
         device: "auto", "cpu", "cuda" or "cuda:N".
         seed: of everything.
-        confirm: fresh seeds for the winner and the references.
+        confirm: fresh seeds on which the leader is compared with no mixing.
         name: of the study; made from the request where it is not given, so that the same request finds its study again.
         work: work folder.
         out: folder for results.
@@ -137,6 +139,8 @@ def plan_search(
         AutomixError: something asked for is not possible; the message says what to do.
     """
     preset = preset_of(request.preset)
+    budget = None if request.budget is None else parse_time(request.budget)
+    _check(request)
     space_name = request.space or preset.space
     document = load_space(space_name)
     registry = host.registry
@@ -163,8 +167,6 @@ def plan_search(
             f"({', '.join(arm.name for arm in arms)}), but got {trials} (--trials)."
         )
     name = request.name or _study_name(request, data, settings, space)
-    if not _NAME.fullmatch(name):
-        raise SettingError(f"Expected a study name of letters, digits, '.', '_' and '-' but got {name!r} (--name).")
     config = StudyConfig(
         name=name,
         study_id=uuid.uuid4().hex,
@@ -184,9 +186,28 @@ def plan_search(
         out=str((request.out or Path("automix-out") / name).resolve()),
         versions={"automix": __version__, **{package: version(package) for package in _VERSIONED}},
     )
-    budget = None if request.budget is None else parse_time(request.budget)
     confirm = preset.confirm if request.confirm is None else request.confirm
     return SearchPlan(request, data, settings, space, config, host, budget, confirm, tuple(notes))
+
+
+def _check(request: SearchRequest) -> None:
+    """Refuse what cannot be right whatever the data are, before they are decoded.
+
+    Raises:
+        SettingError: a value is out of its range.
+    """
+    if request.name is not None and not _NAME.fullmatch(request.name):
+        raise SettingError(
+            f"Expected a study name of letters, digits, '.', '_' and '-' but got {request.name!r} (--name)."
+        )
+    for name, lowest in (("trials", 1), ("epochs", 1), ("batch_size", 1), ("workers", 1), ("confirm", 0), ("seed", 0)):
+        value = getattr(request, name)
+        if value is not None and value < lowest:
+            raise SettingError(f"Expected `{name}` of at least {lowest} but got {value} (--{name.replace('_', '-')}).")
+    if request.confirm is not None and request.confirm > MAX_SEEDS:
+        raise SettingError(f"Expected `confirm` of at most {MAX_SEEDS} but got {request.confirm} (--confirm).")
+    if request.lr is not None and not 0 < request.lr < math.inf:
+        raise SettingError(f"Expected `lr` above 0 and finite but got {request.lr:g} (--lr).")
 
 
 def _settings(request: SearchRequest, preset: Preset, data: DataSet, space_name: str) -> TrainSettings:
@@ -285,7 +306,6 @@ def _study_name(request: SearchRequest, data: DataSet, settings: TrainSettings, 
         "settings": {key: value for key, value in settings.to_dict().items() if key != "device"},
         "space": space.document.name,
         "preset": request.preset,
-        "out": str(request.out),
         "seed": request.seed,
     }
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]

@@ -14,25 +14,26 @@ from typer.core import TyperGroup
 from automix import __version__
 from automix.cli.context import App
 from automix.discovery import ENV_ALLOW, ENV_BLOCK
-from automix.errors import AutomixError
+from automix.errors import AutomixError, unknown_name
 
 __all__ = ["main"]
 
-# Command -> module that holds a typer application of that name; imported when the command is called.
+# Command -> what `automix --help` says of it. The module of that name is imported when the command is called.
 _COMMANDS = {
     "search": "Find the mixing policy that helps your images, or that none does.",
     "status": "Show how a search is getting on, from any terminal.",
     "leaderboard": "Show a study's ranking.",
     "preview": "Draw your own images under every method.",
-    "methods": "List everything that is registered, or show one method's card.",
+    "methods": "List what is registered, or show one method's card.",
     "policy": "Show or validate a policy file.",
-    "plugins": "List plugins, or scaffold a new one.",
+    "plugins": "List plugins, or write a new one.",
     "check": "Hold a plugin's mixers against the conformance kit.",
     "ui": "Open MLflow's interface on the work folder's store.",
-    "worker": "Run one worker of a study (the search starts these by itself).",
+    "worker": "Run one more worker of a study.",
 }
 _EXIT_MISTAKE = 2
 _EXIT_INTERRUPTED = 130
+_DEBUG = "--debug"
 
 
 class _Commands(TyperGroup):
@@ -47,12 +48,13 @@ class _Commands(TyperGroup):
         if cmd_name in _COMMANDS:
             module = importlib.import_module(f"automix.cli.{cmd_name}")
             command = typer.main.get_command(module.app)
-            command.name, command.help = cmd_name, command.help or _COMMANDS[cmd_name]
+            command.name, command.short_help = cmd_name, _COMMANDS[cmd_name]
+            command.help = command.help or _COMMANDS[cmd_name]
             return command
         registry = _app(ctx).host.registry
         if cmd_name in registry.names("command"):
             return typer.main.get_command(registry.get("command", cmd_name).obj)
-        return None
+        raise unknown_name("command", cmd_name, self.list_commands(ctx))
 
 
 def _app(ctx: Any) -> App:
@@ -76,7 +78,7 @@ def _show_version(wanted: bool) -> None:
 @_main.callback()
 def _callback(
     context: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Annotated[bool, typer.Option(_DEBUG, help="Show tracebacks.")] = False,
     block: Annotated[
         str | None, typer.Option("--block-plugins", metavar="NAMES", help="Plugins not to load, comma separated.")
     ] = None,
@@ -99,16 +101,26 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line.
 
     Exits with 0 for success, 2 for a user's mistake (one line on the error stream, a traceback only with ``--debug``),
-    130 when interrupted.
+    130 when interrupted; `automix check` has 1 for a claim that does not hold.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    is_debug = _DEBUG in given
     try:
-        _main(args=given, prog_name="automix")
+        # Wherever it stands: people add it to the end of the command that went wrong.
+        ordered = [_DEBUG] * is_debug + [part for part in given if part != _DEBUG]
+        code = _main(args=ordered, prog_name="automix", standalone_mode=False)
+    except typer.TyperException as err:  # an option or argument that the parser refuses; empty after a page of help
+        message = err.format_message()
+        sys.exit(_refuse(message, is_debug) if message else _EXIT_MISTAKE)
     except AutomixError as err:
-        if "--debug" in given:
-            traceback.print_exc()
-        typer.echo(f"automix: error: {' '.join(str(err).split())}", err=True)
-        sys.exit(_EXIT_MISTAKE)
-    except KeyboardInterrupt:
-        typer.echo("automix: interrupted", err=True)
-        sys.exit(_EXIT_INTERRUPTED)
+        sys.exit(_refuse(str(err), is_debug))
+    if code == _EXIT_INTERRUPTED:
+        typer.echo("automix: interrupted. The same command goes on from what is saved.", err=True)
+    sys.exit(code)
+
+
+def _refuse(message: str, is_debug: bool) -> int:
+    if is_debug:
+        traceback.print_exc()
+    typer.echo(f"automix: error: {' '.join(message.split())}", err=True)
+    return _EXIT_MISTAKE

@@ -8,7 +8,7 @@ import typer
 
 from automix.cli.context import JsonOption, app_of, print_json, print_table, say
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

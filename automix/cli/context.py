@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
+import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from automix.cli.table import Column, columns_of, render_table, terminal_width
 
 if TYPE_CHECKING:
     from automix.manager import PluginHost
@@ -22,6 +25,7 @@ __all__ = [
     "WorkOption",
     "app_of",
     "print_json",
+    "print_paragraph",
     "print_table",
     "say",
     "split_names",
@@ -86,38 +90,34 @@ def warn(text: str) -> None:
 
 
 def print_json(data: Any) -> None:
-    """Print data as JSON for another program."""
-    typer.echo(json.dumps(data, indent=2, default=str))
+    """Print data as JSON for another program; numbers that JSON cannot hold become null."""
+    typer.echo(json.dumps(_plain(data), indent=2, default=str))
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, title: str = "") -> None:
-    """Print rows as a table that fits the terminal; plain, unfolded columns where it is not a terminal.
+def print_table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[Column] | None = None, *, texts: Sequence[str] = ()
+) -> None:
+    """Print rows as a table that fits the terminal; one line per row where the output goes elsewhere.
 
     Args:
         rows: one mapping per row.
-        columns: keys to show, in order; those of the first row by default.
-        title: a line above.
+        columns: what to show; every key of the first row by default.
+        texts: keys whose text may be folded, where ``columns`` are not given.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
-    shown = list(columns or (rows[0] if rows else ()))
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in shown:
-        numeric = bool(rows) and all(isinstance(row.get(column), (int, float, type(None))) for row in rows)
-        table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in shown))
-    console.print(table)
+    if rows:
+        typer.echo(render_table(rows, columns or columns_of(rows, *texts), terminal_width()))
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.4g}"
+def print_paragraph(text: str, label: str = "") -> None:
+    """Print text behind a label, folded to the terminal and aligned."""
+    width = terminal_width()
+    lines = [text] if width is None else textwrap.wrap(text, max(20, width - len(label)), break_on_hyphens=False)
+    typer.echo("\n".join((label if i == 0 else " " * len(label)) + line for i, line in enumerate(lines or [""])))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return str(value)
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

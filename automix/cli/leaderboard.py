@@ -10,7 +10,7 @@ from automix.cli.context import DEFAULT_WORK, JsonOption, WorkOption, print_json
 from automix.cli.ranking import print_ranking
 from automix.cli.studies import open_study, read_slots
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
@@ -31,4 +31,5 @@ def leaderboard(
         print_json([asdict(row) for row in rows])
         return
     say(f"{config.name}: {len(rows)} of {config.n_trials} trials begun")
+    say()
     print_ranking(rows)

@@ -9,7 +9,7 @@ import typer
 
 from automix.cli.context import JsonOption, app_of, print_json, print_table, say
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.command("list")
@@ -29,7 +29,7 @@ def list_plugins(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(rows)
+        print_table(rows, texts=("cause",))
 
 
 @app.command("new")

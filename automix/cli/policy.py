@@ -12,7 +12,7 @@ from automix.cli.context import JsonOption, app_of, print_json, say
 if TYPE_CHECKING:
     from automix.policy import PolicyDocument
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 PolicyArgument = Annotated[str, typer.Argument(help="A policy.yaml, or the name of a registered policy.")]
 

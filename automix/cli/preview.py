@@ -10,7 +10,7 @@ import typer
 from automix.cli.context import DEFAULT_WORK, WorkOption, app_of, say, split_names
 from automix.cli.progress import decoding
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

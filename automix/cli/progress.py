@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from automix.search.ledger import SlotRecord
     from automix.search.progress import Progress as SearchProgress
 
-__all__ = ["decoding", "duration", "search_display"]
+__all__ = ["Display", "decoding", "duration", "search_display", "waiting"]
 
 _TOP_ROWS = 5
 _REFRESH_S = 0.5
@@ -57,23 +57,45 @@ def decoding() -> Iterator[Callable[[int, int, str], None]]:
 
 
 @contextmanager
-def search_display(*, is_quiet: bool = False) -> Iterator[Callable[[SearchProgress], None]]:
-    """Show a search: a live table on a terminal, one line per finished trial elsewhere, nothing where asked to be
-    quiet.
-    """
-    console = Console()
-    if is_quiet:
-        yield _show_nothing
-        return
+def waiting(what: str) -> Iterator[None]:
+    """Say that something takes a while, as long as it does; on a terminal only."""
+    console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines()
+        yield
+        return
+    with console.status(f"{what} ..."):
+        yield
+
+
+class Display(Protocol):
+    """Where a search is shown."""
+
+    def show(self, progress: SearchProgress) -> None:
+        """Take in how it stands; called several times a second."""
+
+    def say(self, text: str) -> None:
+        """Show a line that stays."""
+
+
+@contextmanager
+def search_display(*, is_quiet: bool = False) -> Iterator[Display]:
+    """Show a search: a live table on a terminal, one line per finished trial elsewhere, nothing when quiet."""
+    console = Console()
+    if is_quiet or not console.is_terminal:
+        yield _Nothing() if is_quiet else _Lines()
         return
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         yield _Table(live)
 
 
-def _show_nothing(progress: SearchProgress) -> None:
-    """Keep the output free for the result."""
+class _Nothing:
+    """Keeps the output free for the result."""
+
+    def show(self, progress: SearchProgress) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass
 
 
 class _Lines:
@@ -83,7 +105,7 @@ class _Lines:
         self._seen: set[int] | None = None
         self._last = time.monotonic()
 
-    def __call__(self, progress: SearchProgress) -> None:
+    def show(self, progress: SearchProgress) -> None:
         settled = {slot.slot: slot for slot in progress.slots if slot.is_settled}
         if self._seen is None:
             self._seen = set(settled)
@@ -98,7 +120,11 @@ class _Lines:
         if time.monotonic() - self._last > _LINE_EVERY_S:
             self._last = time.monotonic()
             running = [_running(slot, progress.n_epochs) for slot in _of(progress, "running")]
-            _print(f"{progress.n_settled} of {progress.n_trials} done; running: {'; '.join(running) or 'nothing yet'}")
+            now = "; ".join(running) or "workers are starting"
+            _print(f"{progress.n_settled} of {progress.n_trials} done; {now}")
+
+    def say(self, text: str) -> None:
+        _print(text)
 
 
 class _Table:
@@ -109,7 +135,10 @@ class _Table:
         self._last_shown = 0.0
         self._notes: list[str] = []
 
-    def __call__(self, progress: SearchProgress) -> None:
+    def say(self, text: str) -> None:
+        self._live.console.print(Text(text))
+
+    def show(self, progress: SearchProgress) -> None:
         self._notes = [*self._notes, *progress.notes][-3:]
         now = time.monotonic()
         if now - self._last_shown < _REFRESH_S and not progress.notes:
@@ -120,7 +149,7 @@ class _Table:
 
 def _header(progress: SearchProgress) -> str:
     states = [f"{len(found)} {name}" for name in ("complete", "pruned", "failed") if (found := _of(progress, name))]
-    eta = "" if progress.eta_s is None else f", about {duration(progress.eta_s)} left"
+    eta = f", about {duration(progress.eta_s)} left" if progress.eta_s else ""
     done = f"{progress.n_settled} of {progress.n_trials} trials" + (f" ({', '.join(states)})" if states else "")
     return f"{progress.study}: {done}, {duration(progress.elapsed_s)}{eta}"
 
@@ -147,7 +176,7 @@ def _cells(slot: SlotRecord, progress: SearchProgress) -> list[str]:
     delta = _delta(slot, progress)
     return [
         str(slot.slot),
-        slot.proposal.title + (f" ({slot.proposal.arm})" if slot.proposal.arm else ""),
+        _title(slot),
         f"{len(slot.curve)}/{progress.n_epochs}",
         "" if top1 is None else f"{100 * top1:.2f} %",
         "" if delta is None else f"{100 * delta:+.2f}",
@@ -167,9 +196,14 @@ def _line(slot: SlotRecord, progress: SearchProgress) -> str:
         if best
         else ""
     )
-    eta = "" if progress.eta_s is None else f"; about {duration(progress.eta_s)} left"
-    title = slot.proposal.title + (f" ({slot.proposal.arm})" if slot.proposal.arm else "")
+    eta = f"; about {duration(progress.eta_s)} left" if progress.eta_s else ""
+    title = _title(slot)
     return f"{done} slot {slot.slot} {slot.state.value}: {title} {100 * top1:.2f} %{against}{leader}{eta}"
+
+
+def _title(slot: SlotRecord) -> str:
+    arm = slot.proposal.arm
+    return slot.proposal.title + (f" ({arm})" if arm and arm != slot.proposal.title else "")
 
 
 def _running(slot: SlotRecord, n_epochs: int) -> str:

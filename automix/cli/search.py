@@ -3,68 +3,124 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from automix.cli.context import DEFAULT_WORK, WorkOption, app_of, print_json, say
-from automix.cli.progress import decoding, duration, search_display
-from automix.cli.ranking import print_ranking
+from automix.cli.context import DEFAULT_WORK, app_of, print_json, warn
+from automix.cli.progress import decoding, search_display, waiting
 
-if TYPE_CHECKING:
-    from automix.planning import SearchPlan
-    from automix.search.result import SearchResult
-
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _EXIT_STOPPED = 130
+_DATA, _TRAINING, _SEARCH, _FILES = "Data", "Training", "Search", "Files and output"
 
 
 @app.command()
 def search(
     context: typer.Context,
     data: Annotated[
-        str, typer.Option("--data", help="digits, folder:DIR, npz:FILE, csv:FILE or torchvision:NAME.")
+        str,
+        typer.Option(
+            "--data",
+            help="digits, folder:DIR, npz:FILE, csv:FILE or torchvision:NAME.",
+            rich_help_panel=_DATA,
+        ),
     ] = "digits",
-    limit: Annotated[int | None, typer.Option("--limit", help="Training images to keep.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="Training images to keep.", rich_help_panel=_DATA)
+    ] = None,
     label_noise: Annotated[
-        float, typer.Option("--label-noise", help="Share of training labels to redraw at random.")
+        float,
+        typer.Option("--label-noise", help="Share of training labels to redraw at random.", rich_help_panel=_DATA),
     ] = 0.0,
-    image_size: Annotated[int | None, typer.Option("--image-size", help="Side in pixels.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse unreadable images.")] = False,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images per step.")] = None,
-    lr: Annotated[float | None, typer.Option("--lr", help="Peak learning rate.")] = None,
-    model: Annotated[str, typer.Option("--model", help="A timm model; chosen by image size by default.")] = "auto",
-    pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from timm's weights.")] = False,
+    image_size: Annotated[
+        int | None,
+        typer.Option("--image-size", help="Side in pixels; follows the images by default.", rich_help_panel=_DATA),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse unreadable images.", rich_help_panel=_DATA)] = False,
+    model: Annotated[
+        str, typer.Option("--model", help="A timm model; auto chooses by image size.", rich_help_panel=_TRAINING)
+    ] = "auto",
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Start from timm's weights.", rich_help_panel=_TRAINING)
+    ] = False,
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", help="Epochs of each trial; the preset's by default.", rich_help_panel=_TRAINING),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", help="Images per step.", rich_help_panel=_TRAINING)
+    ] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="Peak learning rate.", rich_help_panel=_TRAINING)] = None,
+    device: Annotated[
+        str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_TRAINING)
+    ] = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="Of everything.", rich_help_panel=_TRAINING)] = 0,
+    preset: Annotated[
+        str, typer.Option("--preset", help="smoke, quick or standard.", rich_help_panel=_SEARCH)
+    ] = "quick",
     space: Annotated[
-        str | None, typer.Option("--space", help="default, small, cnn, vit, or a YAML file; the preset's by default.")
+        str | None,
+        typer.Option(
+            "--space",
+            help="default, small, cnn, vit, or a YAML file; the preset's by default.",
+            rich_help_panel=_SEARCH,
+        ),
     ] = None,
-    preset: Annotated[str, typer.Option("--preset", help="smoke, quick or standard.")] = "quick",
-    trials: Annotated[int | None, typer.Option("--trials", help="Trials in all, reference arms included.")] = None,
-    budget: Annotated[str | None, typer.Option("--budget", help="Time, such as 2h or 45m.")] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Epochs of each trial.")] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", help="Trials at a time; one per GPU, or per core up to 4, by default.")
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", help="Trials in all, reference arms included.", rich_help_panel=_SEARCH),
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seed: Annotated[int, typer.Option("--seed", help="Of everything.")] = 0,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="Time for this start, such as 2h or 45m.", rich_help_panel=_SEARCH)
+    ] = None,
     confirm: Annotated[
         int | None,
-        typer.Option("--confirm", help="Fresh seeds on which the winner is trained again; the preset's by default."),
+        typer.Option(
+            "--confirm",
+            help="Fresh seeds on which the leader is compared with no mixing; the preset's by default, 0 for none.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            help="Trials at a time; one per GPU, or a few per CPU, by default.",
+            rich_help_panel=_SEARCH,
+        ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="Of the study; made from the other options by default.")
+        str | None,
+        typer.Option("--name", help="Of the study; made from the other options by default.", rich_help_panel=_FILES),
     ] = None,
-    work: WorkOption = DEFAULT_WORK,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for results; automix-out/NAME by default.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and what it costs, then stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    work: Annotated[
+        Path,
+        typer.Option(
+            "--work",
+            envvar="AUTOMIX_WORK",
+            help="Work folder: databases, data cache, studies.",
+            rich_help_panel=_FILES,
+        ),
+    ] = DEFAULT_WORK,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for results; automix-out/NAME by default.", rich_help_panel=_FILES),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show the plan and what it costs, then stop.", rich_help_panel=_FILES),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=_FILES)] = False,
 ) -> None:
     """Find the mixing policy that helps your images, or that none does.
 
     The same command goes on where it was stopped.
     """
     from automix.api import execute
+    from automix.cli.closing import result_data, show_result
+    from automix.cli.overview import expected_trial, plan_data, show_cost, show_plan
     from automix.planning import SearchRequest, plan_search
 
     options = app_of(context)
@@ -94,109 +150,22 @@ def search(
     with decoding() as progress:
         plan = plan_search(request, options.host, progress)
     options.tell_problems(options.host)
-    trial_s = _estimate(plan)
     if not as_json:
-        _show_plan(plan, trial_s)
+        show_plan(plan)
+    with waiting("Measuring a few training steps"):
+        trial_s = expected_trial(plan)
+    if not as_json:
+        show_cost(plan, trial_s)
     if dry_run:
         if as_json:
-            print_json(_plan_data(plan, trial_s))
+            print_json(plan_data(plan, trial_s))
         return
-    announce = _quiet if as_json else say
-    with search_display(is_quiet=as_json) as listener:
-        result = execute(plan, listener=listener, announce=announce, expected_trial_s=trial_s)
-    _show_result(plan, result, as_json)
-    if not result.is_complete and result.ending.value == "stopped":
-        raise typer.Exit(_EXIT_STOPPED)
-
-
-def _quiet(line: str) -> None:
-    """Keep the output JSON."""
-
-
-def _estimate(plan: SearchPlan) -> float:
-    """Measure a few steps and tell what a trial takes, in seconds."""
-    from automix.search.estimate import estimate_trial
-
-    return estimate_trial(plan.data, plan.settings, plan.host.registry).trial_s
-
-
-def _show_plan(plan: SearchPlan, trial_s: float) -> None:
-    """Say what goes in, what stays out, and how long it takes."""
-    from automix.outputs import augmentation_text
-
-    counts = ", ".join(f"{len(split)} {name}" for name, split in plan.data.splits.items())
-    height, width = plan.data.image_size
-    colours = "grey" if plan.data.channels == 1 else "colour"
-    say(f"Data      {plan.data.name}: {counts}; {plan.data.num_classes} classes, {width} x {height} px, {colours}")
-    for note in plan.data.notes:
-        say(f"          {note}")
-    settings = plan.settings
-    say(
-        f"Model     {settings.model}, {settings.epochs} epochs, batches of {settings.batch_size}, "
-        f"{settings.optimizer} at {settings.lr:g}"
-    )
-    say(f"Augment   {augmentation_text(plan)} (in every trial, also without mixing)")
-    say(f"Methods   {', '.join(plan.space.mixers)}; {len(plan.space.parameters)} searched parameters")
-    for mixer, reason in plan.space.left_out:
-        say(f"  not     {mixer}: {reason}")
-    say(f"Arms      {', '.join(arm.name for arm in plan.config.arms)}")
-    for note in plan.notes:
-        say(f"          {note}")
-    say(f"Study     {plan.config.name}: {plan.config.n_trials} trials; {_cost(plan, trial_s)}")
-    say(f"Results   {plan.out}")
-    say()
-
-
-def _cost(plan: SearchPlan, trial_s: float) -> str:
-    from automix.api import machine_for
-
-    n_workers = machine_for(plan).n_workers
-    total = trial_s * plan.config.n_trials / n_workers
-    text = f"about {duration(trial_s)} each, {n_workers} at a time: {duration(total)} at most"
-    if plan.budget_s is not None and plan.budget_s < total:
-        fits = max(0, int(plan.budget_s * n_workers / max(trial_s, 1e-9)))
-        text += f"; the budget of {duration(plan.budget_s)} holds about {fits}"
-    return text
-
-
-def _plan_data(plan: SearchPlan, trial_s: float) -> dict[str, Any]:
-    return {
-        "study": plan.config.name,
-        "data": plan.data.summary(),
-        "settings": plan.settings.to_dict(),
-        "mixers": plan.space.mixers,
-        "left_out": dict(plan.space.left_out),
-        "parameters": [row._asdict() for row in plan.space.summary()],
-        "arms": [arm.name for arm in plan.config.arms],
-        "trials": plan.config.n_trials,
-        "trial_s": trial_s,
-        "out": str(plan.out),
-        "work": str(plan.work),
-        "notes": list(plan.notes),
-    }
-
-
-def _show_result(plan: SearchPlan, result: SearchResult, as_json: bool) -> None:
-    from automix.outputs import Outputs, headline, leaderboard_rows, usage_lines
-
-    outputs = Outputs(result.out)
-    files = {name: str(path) for name, path in outputs.files().items() if path.exists()}
+    with search_display(is_quiet=as_json) as display:
+        announce = warn if as_json else display.say
+        result = execute(plan, listener=display.show, announce=announce, expected_trial_s=trial_s)
     if as_json:
-        ranking = leaderboard_rows(result)
-        print_json({"study": result.study, "ending": result.ending.value, "files": files, "leaderboard": ranking})
-        return
-    say()
-    print_ranking(result.leaderboard)
-    for problem in result.problems:
-        say(f"Note: {problem}")
-    say(headline(result, len(plan.data.splits["val"])))
-    say(result.note)
-    say()
-    for name, path in files.items():
-        say(f"{name:<13} {path}")
-    say()
-    if result.best is not None:
-        say("Use it in your own training loop:")
-        say(usage_lines(outputs, plan))
-    if not result.is_complete:
-        say("Not finished: the same command goes on from here.")
+        print_json(result_data(result))
+    else:
+        show_result(plan, result)
+    if result.ending.value == "stopped":
+        raise typer.Exit(_EXIT_STOPPED)

@@ -11,7 +11,7 @@ from automix.cli.progress import duration
 from automix.cli.ranking import print_ranking
 from automix.cli.studies import open_study, read_slots
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _TOP = 5
 

@@ -8,7 +8,7 @@ import typer
 
 from automix.cli.context import DEFAULT_WORK, WorkOption
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

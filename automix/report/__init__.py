@@ -5,5 +5,15 @@ from __future__ import annotations
 from automix.report.contact_sheet import Pairs, choose_pairs, contact_sheet
 from automix.report.html import render_report
 from automix.report.model import CurvePoint, StudyReport, TrialRow
+from automix.report.verdict import Comparison
 
-__all__ = ["CurvePoint", "Pairs", "StudyReport", "TrialRow", "choose_pairs", "contact_sheet", "render_report"]
+__all__ = [
+    "Comparison",
+    "CurvePoint",
+    "Pairs",
+    "StudyReport",
+    "TrialRow",
+    "choose_pairs",
+    "contact_sheet",
+    "render_report",
+]

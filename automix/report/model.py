@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from automix.report.verdict import Comparison
+
 __all__ = ["CurvePoint", "StudyReport", "TrialRow"]
 
 
@@ -65,6 +67,7 @@ class StudyReport:
         caution: what the sentence does not say (one seed, best of many ...).
         facts: label -> value, for the table on top (data, model, budget, augmentation, versions ...).
         trials: in the order of the leaderboard.
+        comparison: of the leader with no mixing on fresh seeds.
         metric: key of the metric that ranks.
         space: rows of the search space's table.
         left_out: (name, reason) of what could not take part.
@@ -79,6 +82,7 @@ class StudyReport:
     caution: str
     facts: Mapping[str, str]
     trials: Sequence[TrialRow]
+    comparison: Comparison | None = None
     metric: str = "val/top1"
     space: Sequence[Mapping[str, Any]] = ()
     left_out: Sequence[tuple[str, str]] = ()

@@ -1,0 +1,109 @@
+"""A search in words: what is said of it on the command line, in the report and in the policy file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automix.planning import SearchPlan
+from automix.policy import PolicyDocument
+from automix.search.ledger import SlotState
+from automix.search.result import SearchResult
+from automix.tracking import keys
+
+if TYPE_CHECKING:
+    from automix.report.verdict import Comparison
+
+__all__ = ["augmentation_text", "caution", "facts", "headline", "is_recommended", "usage_lines"]
+
+
+def headline(result: SearchResult, n_val: int, comparison: Comparison | None = None) -> str:
+    """Say the result in one sentence: of the fresh seeds where there are any, else of the ranking.
+
+    Args:
+        result: what was found.
+        n_val: number of validation images.
+        comparison: of the leader with no mixing.
+    """
+    if comparison is not None:
+        return comparison.sentence()
+    if result.best is None:
+        return "No trial has trained to the end yet."
+    row = result.leaderboard[0]
+    title, top1 = row.title, 100 * row.metrics[keys.VAL_TOP1]
+    if not PolicyDocument.from_dict(result.best.proposal.policy).is_mixing:
+        return f"No mixing leads with {top1:.2f} % validation accuracy: none of the policies tried was better."
+    if row.delta_top1 is None:
+        return f"{title} leads with {top1:.2f} % validation accuracy; there is no trial without mixing to compare with."
+    gain = f"{title} leads with {top1:.2f} % validation accuracy, {100 * row.delta_top1:+.2f} points to no mixing"
+    chance = 100 * _chance(row.metrics[keys.VAL_TOP1], row.metrics[keys.VAL_TOP1] - row.delta_top1, n_val)
+    if 100 * row.delta_top1 <= chance:
+        return (
+            f"{gain}; on {n_val} validation images chance alone gives up to {chance:.1f}, so this shows no difference."
+        )
+    return f"{gain} (on {n_val} validation images chance alone gives up to {chance:.1f} for a single comparison)."
+
+
+def caution(result: SearchResult, comparison: Comparison | None) -> str:
+    """Say what the headline does not say."""
+    if comparison is None:
+        return result.note
+    return (
+        f"The leader was chosen among {len(result.slots)} trials by validation accuracy on one seed; the seeds and "
+        "images of this comparison took no part in that. Ranks in the table remain single-seed."
+    )
+
+
+def is_recommended(result: SearchResult, comparison: Comparison | None) -> bool:
+    """Whether the leading policy mixes and nothing speaks against it."""
+    if result.best is None or not PolicyDocument.from_dict(result.best.proposal.policy).is_mixing:
+        return False
+    return comparison is None or comparison.finding == "better"
+
+
+def facts(plan: SearchPlan, result: SearchResult) -> dict[str, str]:
+    """Name what a result depends on, for the top of the report."""
+    data, settings = plan.data, plan.settings
+    counts = ", ".join(f"{len(split)} {name}" for name, split in data.splits.items())
+    states = ", ".join(f"{result.n_in(state)} {state.value}" for state in SlotState if result.n_in(state))
+    height, width = data.image_size
+    return {
+        "Data": f"{data.name}: {counts} images of {width} x {height} px, {data.num_classes} classes",
+        "Model": settings.model + (" (pretrained)" if settings.pretrained else ""),
+        "Training": (
+            f"{settings.epochs} epochs, batches of {settings.batch_size}, {settings.optimizer}, "
+            f"learning rate {settings.lr:g} ({settings.schedule}), seed {settings.seed}"
+        ),
+        "Augmentation of every trial": augmentation_text(plan),
+        "Trials": states or "none begun",
+        "Time of the last start": f"{result.time_s / 60:.1f} min",
+        "Versions": ", ".join(f"{name} {version}" for name, version in plan.config.versions.items()),
+    }
+
+
+def augmentation_text(plan: SearchPlan) -> str:
+    """Say how training images are augmented, with and without mixing."""
+    from automix.data import Augmentation
+
+    return Augmentation.for_data(plan.data).describe() if plan.settings.augment else "none"
+
+
+def usage_lines(policy: Path, plan: SearchPlan) -> str:
+    """Three lines to copy into a training script."""
+    mean, std = (tuple(round(value, 4) for value in part) for part in (plan.data.mean, plan.data.std))
+    classes = plan.data.num_classes
+    return (
+        "import automix\n"
+        f"mix = automix.load_policy({str(policy)!r}, num_classes={classes}, normalization=({mean}, {std}))\n"
+        "loss = mix.loss(model, images, labels)  # in place of criterion(model(images), labels)"
+    )
+
+
+def _chance(top1: float, other: float, n: int) -> float:
+    """Bound the difference of two accuracies on the same n images that chance gives in 19 of 20 cases.
+
+    Two standard errors of the difference of independent proportions; the models answer the same images, which makes
+    the true spread smaller.
+    """
+    return 2.0 * math.sqrt((top1 * (1 - top1) + other * (1 - other)) / n)
