@@ -50,8 +50,8 @@ class BoxPlan(PairPlan):
         """Make a plan whose lam is the share of the picture outside the box: 1 - area / (H W)."""
         if boxes.shape != (len(perm), 4):
             raise PolicyError(f"Expected boxes (B, 4) for B = {len(perm)} but got {tuple(boxes.shape)}.")
-        sides = boxes[:, 2:] - boxes[:, :2]
-        lam = 1.0 - sides.prod(dim=1).float() / (size[0] * size[1])
+        y0, x0, y1, x1 = boxes.unbind(dim=1)
+        lam = 1.0 - ((y1 - y0) * (x1 - x0)).float() / (size[0] * size[1])
         return cls(perm=perm, lam=lam, boxes=boxes, size=size)
 
 
@@ -99,7 +99,7 @@ def random_boxes(
         (n, 4) int64 y0, x0, y1, x1, clipped to the picture, ends excluded.
     """
     cells = torch.tensor(grid or size)
-    centre = (torch.rand(len(lam), 2, generator=generator, dtype=torch.float64) * cells).long()
+    centre = torch.rand(len(lam), 2, generator=generator, dtype=torch.float64).mul_(cells).floor_()
     boxes = boxes_around(centre, lam, grid or size)
     if grid is not None:
         # Cell edges in pixels; exact where the grid divides the picture.
@@ -113,18 +113,20 @@ def boxes_around(centre: Tensor, lam: Tensor, size: tuple[int, int]) -> Tensor:
     Sides are ``floor(S * sqrt(1 - lam))`` per axis, the ends are centre -+ floor(side / 2), clipped to the picture.
 
     Args:
-        centre: (n, 2) int64: y, x, on any device.
+        centre: (n, 2) int64, or whole numbers as float64: y, x, on any device.
         lam: (n,) or (1,) float.
         size: (H, W) in the units of the centre.
 
     Returns:
         (n, 4) int64 y0, x0, y1, x1, ends excluded, on the device of the centres.
     """
-    cells = torch.tensor(size, device=centre.device)
     # In float64: the floor must not depend on how float32 rounds.
-    reach = (1.0 - lam.to(centre.device).double()).clamp(min=0.0).sqrt()[:, None]
-    half = (cells * reach).floor().long() // 2
-    return torch.cat(((centre - half).clamp(min=0), torch.minimum(centre + half, cells)), dim=1)
+    ends = torch.tensor([*size, *size], dtype=torch.float64, device=centre.device)
+    reach = (1.0 - lam.to(ends)).clamp_(min=0.0).sqrt_()[:, None]
+    # floor(floor(x) / 2) is floor(x / 2), so that halving first spares a floor.
+    half = (reach * (ends[:2] / 2)).floor_()
+    boxes = torch.cat((centre - half, centre + half), dim=1)
+    return boxes.clamp_(min=torch.zeros_like(ends), max=ends).long()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -55,13 +55,15 @@ def beta(a: float, b: float, n: int, generator: torch.Generator) -> Tensor:
 
     Each Gamma variate is taken as ``log Gamma(a + 1) + log(U) / a`` (Marsaglia and Tsang 2000, section 6), so that a
     small ``a``, where Gamma(a) underflows to 0 and 0 / 0 would follow, gives values near 0 and 1 and never NaN.
+    Beta(1, 1) is uniform and drawn as such.
 
     Returns:
         (n,) float32 in [0, 1].
     """
+    if a == b == 1.0:
+        return torch.rand(n, generator=generator)
     shape = torch.tensor([[a], [b]], dtype=torch.float64).expand(2, n)
-    log_gamma = torch._standard_gamma(shape + 1.0, generator=generator).log()
-    # 1 - U lies in (0, 1]: its logarithm is finite.
-    uniform = 1.0 - torch.rand(2, n, dtype=torch.float64, generator=generator)
-    log_gamma += uniform.log() / shape
+    log_gamma = torch._standard_gamma(shape + 1.0, generator=generator).log_()
+    # -log(U) is exponential.
+    log_gamma -= torch.empty_like(log_gamma).exponential_(generator=generator).div_(shape)
     return torch.sigmoid(log_gamma[0] - log_gamma[1]).float()
