@@ -211,8 +211,6 @@ def test_byte_images_are_moved_where_declared(mixer: Mixer, make_batch: Any) -> 
 
 
 def test_it_passes_the_conformance_kit(mixer: Mixer) -> None:
-    if mixer.config().get("reformulated"):
-        pytest.skip("the label never holds the partner, so that the kit takes mixed rows for unmixed ones")
     params = {k: v for k, v in mixer.config().items() if k != "name"}
     failed = [finding for finding in check_component(type(mixer), settings=params) if finding.status == "failed"]
     assert not failed, failed
