@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from automix.report.contact_sheet import Pairs, choose_pairs, contact_sheet
+from automix.report.contact_sheet import contact_sheet
 from automix.report.html import render_report
 from automix.report.model import CurvePoint, StudyReport, TrialRow
+from automix.report.pairs import Pairs, choose_pairs
 from automix.report.verdict import Comparison
 
 __all__ = [

@@ -6,20 +6,19 @@ is. People see in ten seconds what no number says: whether a method cuts away wh
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from automix.errors import DataError
-from automix.mixing import Batch, Card, MixedBatch, Mixer, Pairing, PairMixer, Streams
-from automix.policy import PolicyDocument, compile_policy
+from automix.policy import PolicyDocument
+from automix.report.pairs import LabelPart, MixedRow, Pairs, mixed_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,73 +26,37 @@ if TYPE_CHECKING:
     from automix.mixing.inputs import Normalization
     from automix.registry import Registry
 
-__all__ = ["Pairs", "choose_pairs", "contact_sheet"]
+__all__ = ["Segment", "contact_sheet", "label_bar"]
 
-_CELL_INCHES = 1.25
 _OWN, _PARTNER = "#3b6ea8", "#e08a3c"
+_DPI = 110
+# Inches.
+_CELL_WIDTH, _CELL_HEIGHTS = 1.25, (0.5, 2.5)
+_GAP, _ROW_GAP, _MARGIN = 0.07, 0.1, 0.1
+_NAMES, _TITLE, _CLASS, _BAR, _WORDS = 1.3, 0.28, 0.17, 0.09, 0.14
 
 
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """Images to be mixed two by two: row i with row i + n.
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a label bar, in shares of its length."""
 
-    Args:
-        images: (2n, C, H, W) float32 in [0, 1].
-        labels: (2n,) int64.
-        classes: class names.
+    left: float
+    width: float
+    colour: str
+
+
+def label_bar(parts: Sequence[LabelPart]) -> list[Segment]:
+    """Divide a bar of length 1 as a label is: each piece as wide as its weight, in the colour of its half.
+
+    Example:
+        >>> [piece.width for piece in label_bar([LabelPart("cat", 0.75, True), LabelPart("dog", 0.25, False)])]
+        [0.75, 0.25]
     """
-
-    images: Tensor
-    labels: Tensor
-    classes: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.images) // 2
-
-
-class _Given(Pairing):
-    """Row i meets row i + n, and the other way round."""
-
-    name = "given"
-    card: ClassVar[Card] = Card(title="Given pairs", summary="Row i meets row i + B/2.")
-
-    def partners(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the other half of the batch."""
-        return torch.arange(len(labels)).roll(len(labels) // 2)
-
-
-def choose_pairs(images: Tensor, labels: Tensor, classes: Sequence[str], n: int = 8, seed: int = 0) -> Pairs:
-    """Pick ``n`` pairs of different classes.
-
-    Args:
-        images: (N, C, H, W) uint8.
-        labels: (N,) int64.
-        classes: class names.
-        n: pairs; fewer where there are not enough images.
-        seed: of the choice.
-
-    Raises:
-        DataError: all images have one class, or there are fewer than two.
-    """
-    generator = Streams(seed).generator("contact sheet")
-    order = torch.randperm(len(labels), generator=generator)
-    own: list[int] = []
-    partners: list[int] = []
-    waiting: list[int] = []
-    for i in order.tolist():
-        match = next((j for j in waiting if labels[j] != labels[i]), None)
-        if match is None:
-            waiting.append(i)
-        else:
-            waiting.remove(match)
-            own.append(match)
-            partners.append(i)
-        if len(own) == n:
-            break
-    if not own:
-        raise DataError("Expected images of at least two classes for a contact sheet but found one.")
-    chosen = torch.tensor(own + partners)
-    return Pairs(images[chosen].float() / 255.0, labels[chosen], tuple(classes))
+    segments: list[Segment] = []
+    for part in parts:
+        left = segments[-1].left + segments[-1].width if segments else 0.0
+        segments.append(Segment(left, part.weight, _OWN if part.is_own else _PARTNER))
+    return segments
 
 
 def contact_sheet(
@@ -105,117 +68,114 @@ def contact_sheet(
     title: str = "",
     seed: int = 0,
 ) -> bytes:
-    """Draw the sheet.
-
-    Every branch of every policy is shown with its own laws, but mixing always: `prob` is taken as 1.
+    """Draw the sheet; arguments as `automix.report.pairs.mixed_rows`.
 
     Args:
-        pairs: what is mixed.
-        policies: name -> policy; one row each, in this order (one row per branch where there are several).
+        pairs: the images.
+        policies: name -> policy.
         registry: where components are looked up.
-        normalization: (mean, std) per channel that training uses; images are mixed normalised, as in training.
+        normalization: (mean, std) per channel.
         title: a line on top.
         seed: of the mixing.
 
     Returns:
         A PNG file.
     """
-    rows = [
-        (name, mixer)
-        for name, document in policies.items()
-        for name, mixer in _mixers(name, document, registry, len(pairs.classes), normalization)
-    ]
-    n = len(pairs)
-    heights = [1.0, 1.0, *([1.34] * len(rows))]
-    size = (n * _CELL_INCHES + 1.6, sum(heights) * _CELL_INCHES + 0.6)
-    figure = Figure(figsize=size, dpi=110)
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(len(heights), n, squeeze=False, gridspec_kw={"height_ratios": heights})
-    figure.subplots_adjust(
-        left=1.5 / size[0], right=0.99, bottom=0.28 / size[1], top=1 - 0.35 / size[1], wspace=0.06, hspace=0.16
-    )
-    figure.suptitle(title, fontsize=9, y=1 - 0.06 / size[1], va="top")
-    for half, axes in enumerate(grid[:2]):
-        _draw_sources(axes, pairs, half)
-    for axes, (name, mixer) in zip(grid[2:], rows, strict=True):
-        _row_label(axes[0], name)
-        _draw_mixed(axes, pairs, _mix(mixer, pairs, normalization, seed), normalization)
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    rows = mixed_rows(pairs, policies, registry, normalization, seed)
+    sheet = _Sheet.sized_for(pairs, len(rows))
+    sheet.title(title)
+    for half in (0, 1):
+        sheet.sources(pairs, half)
+    for row in rows:
+        sheet.mixed(row)
+    return sheet.png()
 
 
-def _mixers(
-    name: str, document: PolicyDocument, registry: Registry, num_classes: int, normalization: Normalization
-) -> list[tuple[str, Mixer]]:
-    """Build each branch's mixer so that it mixes the given pairs, always."""
-    policy = compile_policy(document, registry, num_classes=num_classes, normalization=normalization)
-    found: list[tuple[str, Mixer]] = []
-    for branch in policy.branches:
-        mixer = branch.mixer
-        label = name if len(policy.branches) == 1 else f"{name}:\n{mixer.name}"
-        if isinstance(mixer, PairMixer):
-            values = {key: value for key, value in mixer.config().items() if key != "name"}
-            slots = {**mixer.slots, "pairing": _Given()}
-            mixer = type(mixer)(**{**values, "prob": 1.0, **slots})
-        found.append((label, mixer))
-    return found
+class _Sheet:
+    """A figure that is filled from the top, row by row; lengths in inches."""
+
+    def __init__(self, width: float, height: float, cell_height: float) -> None:
+        self._width, self._height, self._cell_height = width, height, cell_height
+        self._figure = Figure(figsize=(width, height), dpi=_DPI)
+        FigureCanvasAgg(self._figure)
+        self._y = height - _MARGIN
+
+    @classmethod
+    def sized_for(cls, pairs: Pairs, n_rows: int) -> _Sheet:
+        height, width = pairs.images.shape[2:]
+        low, high = _CELL_HEIGHTS
+        cell = min(max(_CELL_WIDTH * height / width, low), high)
+        source, mixed = _CLASS + cell + _ROW_GAP, cell + _BAR + _WORDS + 2 * _ROW_GAP
+        total = 2 * _MARGIN + _TITLE + 2 * source + n_rows * mixed
+        return cls(_NAMES + len(pairs) * (_CELL_WIDTH + _GAP) + _MARGIN, total, cell)
+
+    def title(self, text: str) -> None:
+        """Write the line on top."""
+        middle = (_NAMES + (self._width - _NAMES) / 2) / self._width
+        self._figure.text(middle, self._y / self._height, text, ha="center", va="top", fontsize=9, parse_math=False)
+        self._y -= _TITLE
+
+    def sources(self, pairs: Pairs, half: int) -> None:
+        """Show one half of the pairs, with classes above."""
+        name, colour = ("own", _OWN) if half == 0 else ("partner", _PARTNER)
+        self._y -= _CLASS
+        self._name(name, colour)
+        for column in range(len(pairs)):
+            i = column + half * len(pairs)
+            axes = self._cell(column, self._cell_height)
+            _show(axes, pairs.images[i])
+            axes.set_title(_short(pairs.class_of(i)), fontsize=7, pad=2, parse_math=False)
+        self._y -= self._cell_height + _ROW_GAP
+
+    def mixed(self, row: MixedRow) -> None:
+        """Show the pairs under one method, with label bars below."""
+        self._y -= _ROW_GAP
+        self._name(row.name)
+        for column, image in enumerate(row.images):
+            _show(self._cell(column, self._cell_height), image)
+        self._y -= self._cell_height + 0.04
+        for column, parts in enumerate(row.labels):
+            _draw_label(self._cell(column, _BAR), parts)
+        self._y -= _BAR + _WORDS + _ROW_GAP - 0.04
+
+    def png(self) -> bytes:
+        """Return the figure as a PNG file."""
+        buffer = BytesIO()
+        with warnings.catch_warnings():
+            # Class names come in any script; a character that the font lacks is drawn as a box.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+            self._figure.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+    def _cell(self, column: int, height: float) -> Axes:
+        """Make axes whose top is at the current height."""
+        left = _NAMES + column * (_CELL_WIDTH + _GAP)
+        place = (left / self._width, (self._y - height) / self._height)
+        axes = self._figure.add_axes((*place, _CELL_WIDTH / self._width, height / self._height))
+        axes.set_axis_off()
+        return axes
+
+    def _name(self, text: str, colour: str = "black") -> None:
+        x, y = (_NAMES - _GAP - 0.05) / self._width, (self._y - self._cell_height / 2) / self._height
+        lines = "\n".join(_short(line, 20) for line in text.splitlines())
+        self._figure.text(x, y, lines, ha="right", va="center", fontsize=8, color=colour, parse_math=False)
 
 
-def _mix(mixer: Mixer, pairs: Pairs, normalization: Normalization, seed: int) -> MixedBatch:
-    mean, std = (torch.tensor(part)[:, None, None] for part in normalization)
-    images = (pairs.images - mean) / std
-    batch = Batch(images, pairs.labels, len(pairs.classes))
-    return mixer.apply(images, mixer.draw(batch, Streams(seed).generator("contact sheet", mixer.name)))
-
-
-def _draw_sources(axes: Sequence[Axes], pairs: Pairs, half: int) -> None:
-    _row_label(axes[0], "own" if half == 0 else "partner", _OWN if half == 0 else _PARTNER)
-    for column, axis in enumerate(axes):
-        i = column + half * len(pairs)
-        _show(axis, pairs.images[i])
-        axis.set_title(_short(pairs.classes[int(pairs.labels[i])]), fontsize=7, pad=2)
-
-
-def _draw_mixed(axes: Sequence[Axes], pairs: Pairs, mixed: MixedBatch, normalization: Normalization) -> None:
-    mean, std = (torch.tensor(part)[:, None, None] for part in normalization)
-    n = len(pairs)
-    for column, axis in enumerate(axes):
-        _show(axis, mixed.images[column] * std + mean)
-        parts = zip(mixed.sources[column].tolist(), mixed.weights[column].tolist(), strict=True)
-        _label_bar(axis, [(source, weight) for source, weight in parts if weight > 0], n, pairs)
-
-
-def _show(axis: Axes, image: Tensor) -> None:
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for spine in axis.spines.values():
-        spine.set_visible(False)
-    picture = image.clamp(0, 1).permute(1, 2, 0).numpy()
+def _show(axes: Axes, image: Tensor) -> None:
+    picture = image.permute(1, 2, 0).numpy()
     interpolation = "nearest" if picture.shape[0] <= 64 else "antialiased"
     if picture.shape[2] == 1:
-        axis.imshow(picture[:, :, 0], cmap="gray", vmin=0, vmax=1, interpolation=interpolation)
+        axes.imshow(picture[:, :, 0], cmap="gray", vmin=0, vmax=1, interpolation=interpolation)
     else:
-        axis.imshow(picture, interpolation=interpolation)
+        axes.imshow(picture, interpolation=interpolation)
 
 
-def _label_bar(axis: Axes, parts: Sequence[tuple[int, float]], n: int, pairs: Pairs) -> None:
-    """Draw the label below the image: a bar divided by weight, and the classes in words."""
-    left = 0.0
-    for source, weight in parts:
-        colour = _OWN if source < n else _PARTNER
-        axis.add_artist(_bar(axis, left, weight, colour))
-        left += weight
-    words = " + ".join(f"{_short(pairs.classes[int(pairs.labels[s])], 9)} {100 * w:.0f}%" for s, w in parts)
-    axis.text(0.5, -0.17, words, transform=axis.transAxes, ha="center", va="top", fontsize=5)
-
-
-def _bar(axis: Axes, left: float, width: float, colour: str) -> Rectangle:
-    return Rectangle((left, -0.13), width, 0.09, transform=axis.transAxes, color=colour, lw=0, clip_on=False)
-
-
-def _row_label(axis: Axes, text: str, colour: str = "black") -> None:
-    axis.text(-0.08, 0.5, text, transform=axis.transAxes, ha="right", va="center", fontsize=8, color=colour)
+def _draw_label(axes: Axes, parts: Sequence[LabelPart]) -> None:
+    """Draw the bar, and below it the classes in words."""
+    for segment in label_bar(parts):
+        axes.add_patch(Rectangle((segment.left, 0), segment.width, 1, color=segment.colour, lw=0))
+    words = " + ".join(f"{_short(part.name, 9)} {100 * part.weight:.0f}%" for part in parts)
+    axes.text(0.5, -0.4, words, ha="center", va="top", fontsize=5.5, parse_math=False)
 
 
 def _short(name: str, length: int = 14) -> str:

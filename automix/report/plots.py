@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from io import BytesIO, StringIO
+from itertools import accumulate
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from automix.report.model import StudyReport, TrialRow
 
@@ -26,13 +29,14 @@ _PALETTE = (
     "#3fa7b5",
 )
 _NONE_COLOUR = "black"
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
 def draw_svg(report: StudyReport, plot: Callable[[Axes, StudyReport], None]) -> str:
-    """Draw one plot as an SVG element."""
+    """Draw one plot as an SVG element; the same study gives the same text."""
     text = StringIO()
-    # Without a date and with fixed ids the same study gives the same file.
-    _figure(report, plot).savefig(text, format="svg", metadata={"Date": None})
+    with rc_context({"svg.hashsalt": plot.__name__}):  # of the ids inside, which are random otherwise
+        _figure(report, plot).savefig(text, format="svg", metadata=_NO_METADATA)
     svg = text.getvalue()
     return svg[svg.index("<svg") :]
 
@@ -45,10 +49,11 @@ def draw_png(report: StudyReport, plot: Callable[[Axes, StudyReport], None]) -> 
 
 
 def _figure(report: StudyReport, plot: Callable[[Axes, StudyReport], None]) -> Figure:
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+    figure = Figure(figsize=(6.0, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=9)
     plot(axes, report)
     return figure
 
@@ -71,16 +76,20 @@ def by_method(axes: Axes, report: StudyReport) -> None:
     """Each trial's validation accuracy by method; the line is no mixing."""
     methods, colours = methods_of(report)[::-1], _colours(report)
     for trial in _ranked(report):
-        filled = colours[trial.method] if trial.state != "pruned" else "none"
-        place = methods.index(trial.method)
+        colour = colours[trial.method]
         axes.scatter(
-            100 * trial.metrics[report.metric], place, s=38, color=filled, edgecolors=colours[trial.method], zorder=3
+            100 * trial.metrics[report.metric],
+            methods.index(trial.method),
+            s=60 if trial.arm else 38,
+            marker="D" if trial.arm else "o",
+            color=colour if trial.state != "pruned" else "none",
+            edgecolors=colour,
+            alpha=0.85,
+            zorder=3,
         )
-        if trial.arm:
-            axes.annotate(trial.arm, (100 * trial.metrics[report.metric], place + 0.22), fontsize=6, ha="center")
     _no_mixing_line(axes, report, vertical=True)
-    axes.set_yticks(range(len(methods)), methods, fontsize=8)
-    axes.set_xlabel("validation top-1, % (hollow: pruned)")
+    axes.set_yticks(range(len(methods)), methods, fontsize=9)
+    axes.set_xlabel("validation top-1, % (diamond: reference, hollow: pruned)")
     axes.grid(axis="x", alpha=0.25)
 
 
@@ -88,20 +97,19 @@ def history(axes: Axes, report: StudyReport) -> None:
     """Validation accuracy in the order of the slots, with the best so far."""
     colours = _colours(report)
     trials = sorted(_ranked(report), key=lambda trial: trial.slot)
-    best: list[float] = []
     for trial in trials:
+        filled = colours[trial.method] if trial.state != "pruned" else "none"
         value = 100 * trial.metrics[report.metric]
-        if trial.state != "pruned":
-            best.append(max(value, best[-1] if best else value))
-        else:
-            best.append(best[-1] if best else value)
-        axes.scatter(trial.slot, value, s=26, color=colours[trial.method], zorder=3)
-    axes.step([trial.slot for trial in trials], best, where="post", color="#555555", lw=1, label="best so far")
+        axes.scatter(trial.slot, value, s=34, color=filled, edgecolors=colours[trial.method], zorder=3)
+    done = [trial for trial in trials if trial.state != "pruned"]
+    best = list(accumulate((100 * trial.metrics[report.metric] for trial in done), max))
+    axes.step([trial.slot for trial in done], best, where="post", color="#555555", lw=1, label="best so far")
     _no_mixing_line(axes, report, vertical=False)
     for name in methods_of(report):
-        axes.scatter([], [], s=26, color=colours[name], label=name)
-    axes.legend(fontsize=6, ncols=3, frameon=False)
-    axes.set_xlabel("slot")
+        axes.scatter([], [], s=34, color=colours[name], label=name)
+    _legend(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("slot (hollow: pruned)")
     axes.set_ylabel("validation top-1, %")
 
 
@@ -131,8 +139,15 @@ def _curves(axes: Axes, report: StudyReport, value: Callable[..., float]) -> Non
             lw=1.8 if trial.rank == 1 or trial.method == "none" else 0.9,
             label=trial.method if is_first else None,
         )
-    axes.set_xlabel("epoch")
-    axes.legend(fontsize=6, ncols=2, frameon=False)
+    axes.set_xlabel("epoch (pale: pruned)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    """Put the legend beside the plot, where it hides nothing."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _no_mixing_line(axes: Axes, report: StudyReport, *, vertical: bool) -> None:

@@ -1,0 +1,170 @@
+"""Which images a contact sheet shows, and what each method makes of them: numbers only, nothing is drawn here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+
+from automix.errors import DataError
+from automix.mixing import Batch, Card, MixedBatch, Mixer, Pairing, PairMixer, Streams
+from automix.policy import PolicyDocument, compile_policy
+
+if TYPE_CHECKING:
+    from automix.mixing.inputs import Normalization
+    from automix.registry import Registry
+
+__all__ = ["LabelPart", "MixedRow", "Pairs", "choose_pairs", "mixed_rows"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Images to be mixed two by two: row i with row i + n.
+
+    Args:
+        images: (2n, C, H, W) float32 in [0, 1].
+        labels: (2n,) int64.
+        classes: class names.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images) // 2
+
+    def class_of(self, row: int) -> str:
+        """Return the name of a row's class."""
+        return self.classes[int(self.labels[row])]
+
+
+@dataclass(frozen=True)
+class LabelPart:
+    """One piece of a mixed image's label.
+
+    Args:
+        name: of the class.
+        weight: of the source; the pieces of an image sum to 1.
+        is_own: whether the source is the image's own half of the pair.
+    """
+
+    name: str
+    weight: float
+    is_own: bool
+
+
+@dataclass(frozen=True, eq=False)
+class MixedRow:
+    """The pairs under one method.
+
+    Args:
+        name: of the method.
+        images: (n, C, H, W) float32 in [0, 1].
+        labels: the pieces of each image's label, those of weight 0 left out.
+    """
+
+    name: str
+    images: Tensor
+    labels: tuple[tuple[LabelPart, ...], ...]
+
+
+class _Given(Pairing):
+    """Row i meets row i + n, and the other way round."""
+
+    name = "given"
+    card: ClassVar[Card] = Card(title="Given pairs", summary="Row i meets row i + B/2.")
+
+    def partners(self, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the other half of the batch."""
+        return torch.arange(len(labels)).roll(len(labels) // 2)
+
+
+def choose_pairs(images: Tensor, labels: Tensor, classes: Sequence[str], n: int = 8, seed: int = 0) -> Pairs:
+    """Pick ``n`` pairs of different classes.
+
+    Args:
+        images: (N, C, H, W) uint8.
+        labels: (N,) int64.
+        classes: class names.
+        n: pairs; fewer where there are not enough images.
+        seed: of the choice.
+
+    Raises:
+        DataError: all images have one class, or there are fewer than two.
+    """
+    generator = Streams(seed).generator("contact sheet")
+    own: list[int] = []
+    partners: list[int] = []
+    waiting: list[int] = []
+    for i in torch.randperm(len(labels), generator=generator).tolist():
+        match = next((j for j in waiting if labels[j] != labels[i]), None)
+        if match is None:
+            waiting.append(i)
+        else:
+            waiting.remove(match)
+            own.append(match)
+            partners.append(i)
+        if len(own) == n:
+            break
+    if not own:
+        raise DataError("Expected images of at least two classes for a contact sheet but found one.")
+    chosen = torch.tensor(own + partners)
+    return Pairs(images[chosen].float() / 255.0, labels[chosen], tuple(classes))
+
+
+def mixed_rows(
+    pairs: Pairs,
+    policies: Mapping[str, PolicyDocument],
+    registry: Registry,
+    normalization: Normalization,
+    seed: int = 0,
+) -> list[MixedRow]:
+    """Mix the pairs under every branch of every policy, with its own laws but always: `prob` is taken as 1.
+
+    Args:
+        pairs: the same for all.
+        policies: name -> policy; one row each, in this order (one row per branch where there are several).
+        registry: where components are looked up.
+        normalization: (mean, std) per channel that training uses; images are mixed normalised, as in training.
+        seed: of the mixing.
+    """
+    mean, std = (torch.tensor(part)[:, None, None] for part in normalization)
+    images = (pairs.images - mean) / std
+    rows = []
+    for name, document in policies.items():
+        for title, mixer in _mixers(name, document, registry, len(pairs.classes), normalization):
+            generator = Streams(seed).generator("contact sheet", mixer.name)
+            mixed = mixer.apply(images, mixer.draw(Batch(images, pairs.labels, len(pairs.classes)), generator))
+            n = len(pairs)
+            labels = tuple(_label(mixed, row, pairs) for row in range(n))
+            rows.append(MixedRow(title, (mixed.images[:n] * std + mean).clamp(0, 1), labels))
+    return rows
+
+
+def _mixers(
+    name: str, document: PolicyDocument, registry: Registry, num_classes: int, normalization: Normalization
+) -> list[tuple[str, Mixer]]:
+    """Build each branch's mixer so that it mixes the given pairs, always."""
+    policy = compile_policy(document, registry, num_classes=num_classes, normalization=normalization)
+    found: list[tuple[str, Mixer]] = []
+    for branch in policy.branches:
+        mixer = branch.mixer
+        title = name if len(policy.branches) == 1 else f"{name}:\n{mixer.name}"
+        if isinstance(mixer, PairMixer):
+            values = {key: value for key, value in mixer.config().items() if key != "name"}
+            mixer = type(mixer)(**{**values, "prob": 1.0, **mixer.slots, "pairing": _Given()})
+        found.append((title, mixer))
+    return found
+
+
+def _label(mixed: MixedBatch, row: int, pairs: Pairs) -> tuple[LabelPart, ...]:
+    sources, weights = mixed.sources[row].tolist(), mixed.weights[row].tolist()
+    return tuple(
+        LabelPart(pairs.class_of(source), weight, is_own=source < len(pairs))
+        for source, weight in zip(sources, weights, strict=True)
+        if weight > 0
+    )
