@@ -89,7 +89,9 @@ def stratified_subset(labels: NDArray[np.int64], limit: int, num_classes: int, s
         SettingError: ``limit`` is below the number of classes.
     """
     if limit < num_classes:
-        raise SettingError(f"Expected `limit` of at least {num_classes} training images, one per class, but got {limit}.")
+        raise SettingError(
+            f"Expected `limit` of at least {num_classes} training images, one per class, but got {limit}."
+        )
     if limit >= len(labels):
         return np.arange(len(labels))
     counts = np.bincount(labels, minlength=num_classes)

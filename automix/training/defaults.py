@@ -49,7 +49,7 @@ def auto_model(image_size: tuple[int, int], space_hint: str | None = None) -> st
 def default_settings(model: str, data: DataSet, *, space_hint: str | None = None, **chosen: Any) -> TrainSettings:
     """Fill in what the user did not choose.
 
-    Peak learning rates for batches of 64: with AdamW 5e-3 for the small networks (tuned on digits, Fashion-MNIST and
+    Peak learning rates for batches of 64: with AdamW 5e-3 for the small networks (chosen on digits, Fashion-MNIST and
     CIFAR-10 subsets), 1e-3 for other models from scratch and 2e-4 for pretrained ones; with SGD 0.1, 0.05 and 0.005.
     Weight decay is 0.05 with AdamW and 5e-4 with SGD.
 
