@@ -16,7 +16,7 @@ from automix.hookspecs import EpochFinished, TrialFailed, TrialFinished, TrialSt
 from automix.policy import PolicyDocument
 from automix.search.folder import StudyFolder
 from automix.search.ledger import SECONDS, Ledger, SlotRecord, SlotState
-from automix.search.pruning import should_prune
+from automix.search.pruning import is_due, should_prune
 from automix.search.slots import Lease
 from automix.tracking import keys
 from automix.training.failures import StaleAttempt
@@ -105,8 +105,7 @@ class Objective:
             return "stopped"
         if result.document != document:
             lease.record = self.ledger.remember_fitted(lease.record, result.document.to_dict())
-        best = {} if not result.best_epoch else {**_best(result.best), keys.BEST_EPOCH: float(result.best_epoch)}
-        self._settle(lease, pruned=result.status == "pruned", best=best)
+        self._settle(lease, pruned=result.status == "pruned")
         return "settled"
 
     def _begin(self, lease: Lease) -> None:
@@ -138,16 +137,15 @@ class Objective:
                 metrics=report.metrics,
             ),
         )
-        if not record.proposal.arm and should_prune(record.curve, self._finished_curves(), report.n_epochs):
+        if self._should_prune(record, report.n_epochs):
             return "prune"
         return "stop" if self.should_stop() and report.epoch < report.n_epochs else "continue"
 
-    def _settle(self, lease: Lease, *, pruned: bool, best: Mapping[str, float], copied_from: int | None = None) -> None:
+    def _settle(self, lease: Lease, *, pruned: bool, copied_from: int | None = None) -> None:
         close = self.ledger.prune if pruned else self.ledger.complete
         lease.record = record = close(lease.record, copied_from=copied_from)
         self.folder.discard_state(record.slot)
-        total = {**best, keys.COST_TOTAL_S: record.seconds}
-        self.tracker.finish(record.run, record.state.value, total)
+        self.tracker.finish(record.run, record.state.value, _summary(record))
         self._tell(
             "automix_trial_finished",
             TrialFinished(
@@ -174,7 +172,7 @@ class Objective:
         self._begin(lease)
         lease.record = self.ledger.remember_fitted(self.ledger.add_epochs(lease.record, twin.curve), twin.fitted)
         self.tracker.sync_slot(lease.record.run, [_metrics(row) for row in twin.curve])
-        self._settle(lease, pruned=twin.state is SlotState.PRUNED, best={}, copied_from=twin.slot)
+        self._settle(lease, pruned=twin.state is SlotState.PRUNED, copied_from=twin.slot)
 
     def _fail(self, lease: Lease, err: Exception) -> None:
         error = str(err) if isinstance(err, AutomixError) else f"{type(err).__name__}: {err}"
@@ -186,6 +184,11 @@ class Objective:
             "automix_trial_failed",
             TrialFailed(study=self.study, slot=record.slot, trial_number=record.trial, error=error),
         )
+
+    def _should_prune(self, record: SlotRecord, n_epochs: int) -> bool:
+        if record.proposal.arm or not is_due(len(record.curve), n_epochs):
+            return False
+        return should_prune(record.curve, self._finished_curves(), n_epochs)
 
     def _finished_curves(self) -> list[tuple[Mapping[str, float], ...]]:
         slots = self.ledger.slots().values()
@@ -204,8 +207,12 @@ def _metrics(row: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in row.items() if name != SECONDS}
 
 
-def _best(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {"best/" + name.replace("/", "_"): value for name, value in metrics.items() if name.startswith("val/")}
+def _summary(record: SlotRecord) -> dict[str, float]:
+    """Return what MLflow shows of a settled slot beside its curve: the best epoch, and the cost."""
+    best = max(record.curve, key=lambda row: (row[keys.VAL_TOP1], -row[keys.VAL_LOGLOSS]))
+    values = {"best/" + name.replace("/", "_"): value for name, value in best.items() if name.startswith("val/")}
+    epoch = record.curve.index(best) + 1
+    return {**values, keys.BEST_EPOCH: float(epoch), keys.COST_TOTAL_S: record.seconds}
 
 
 def _shown(params: Mapping[str, object]) -> dict[str, object]:

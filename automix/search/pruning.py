@@ -13,12 +13,17 @@ from statistics import median
 
 from automix.tracking.keys import VAL_LOGLOSS, VAL_TOP1
 
-__all__ = ["MIN_FINISHED", "Curve", "should_prune"]
+__all__ = ["MIN_FINISHED", "Curve", "is_due", "should_prune"]
 
 Curve = Sequence[Mapping[str, float]]
 """Metrics by name for the epochs 1, 2, ..."""
 
 MIN_FINISHED = 5
+
+
+def is_due(epoch: int, n_epochs: int) -> bool:
+    """Return whether a trial is looked at after this epoch: more than half of them are done, but not all."""
+    return n_epochs / 2 < epoch < n_epochs
 
 
 def should_prune(curve: Curve, finished: Sequence[Curve], n_epochs: int) -> bool:
@@ -30,12 +35,12 @@ def should_prune(curve: Curve, finished: Sequence[Curve], n_epochs: int) -> bool
         n_epochs: how many epochs a whole trial has.
 
     Returns:
-        True where more than half of the epochs are done but not all, at least five trials have finished, and both
-        top-1 and log-loss are worse than the median of theirs at the same epoch.
+        True where the epoch is due, at least five trials have finished, and both top-1 and log-loss are worse than the
+        median of theirs at the same epoch.
     """
     epoch = len(curve)
     peers = [other[epoch - 1] for other in finished if len(other) >= epoch]
-    if not n_epochs / 2 < epoch < n_epochs or len(peers) < MIN_FINISHED:
+    if not is_due(epoch, n_epochs) or len(peers) < MIN_FINISHED:
         return False
     now = curve[-1]
     behind = now[VAL_TOP1] < median(peer[VAL_TOP1] for peer in peers)

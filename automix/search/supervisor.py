@@ -110,7 +110,8 @@ class Supervisor:
             )
 
     def _mind_budget(self, slots: dict[int, SlotRecord]) -> None:
-        if self._budget_s is None or self._stopping is not None:
+        # The first slot is handed out in any case.
+        if self._budget_s is None or self._stopping is not None or not slots:
             return
         left_s = self._budget_s - (time.monotonic() - self._begun)
         if left_s < self._trial_s(slots):

@@ -87,6 +87,7 @@ def _work(config: StudyConfig, folder: StudyFolder, bench: Bench, ledger: Ledger
             lease.release()
         if outcome == "broken":
             return EXIT_REPLACE
+    _log.info("Told to stop; `automix search` starts the study again.")
     return 0
 
 

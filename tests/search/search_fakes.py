@@ -67,7 +67,7 @@ class FakeTracker:
     def __init__(self) -> None:
         self.problems: list[str] = []
         self.epochs: list[tuple[str, int]] = []
-        self.finished: dict[str, str] = {}
+        self.finished: dict[str, tuple[str, Any]] = {}
 
     def ensure_store(self, announce: Callable[[str], None]) -> None:
         announce("making the store")
@@ -86,7 +86,7 @@ class FakeTracker:
         self.epochs.append((run, step))
 
     def finish(self, run: str, state: str, metrics: Any = None) -> None:
-        self.finished[run] = state
+        self.finished[run] = (state, metrics)
 
 
 @dataclass(frozen=True)
@@ -190,8 +190,16 @@ def open_fake_bench(config: StudyConfig, study: StudyFolder) -> Bench:
     return Bench(FakeHost(), FakeSpace(), train, FakeTracker())  # type: ignore[arg-type]
 
 
-def search(name: str, work: Path, workers: int = 2, listener: Any = None, budget_s: Any = None, **changes: Any) -> Any:
-    """Run a study of fake worker processes."""
+def search(
+    name: str,
+    work: Path,
+    workers: int = 2,
+    listener: Any = None,
+    budget_s: float | None = None,
+    expected_trial_s: float | None = None,
+    **changes: Any,
+) -> Any:
+    """Run a study of fake worker processes; ``changes`` are those of its config."""
     return run_search(
         make_config(name, work / "out" / name, **changes),
         work=work,
@@ -200,6 +208,7 @@ def search(name: str, work: Path, workers: int = 2, listener: Any = None, budget
         machine=Machine(n_workers=workers, n_cores=2),
         listener=listener,
         budget_s=budget_s,
+        expected_trial_s=expected_trial_s,
         tracker=FakeTracker(),  # type: ignore[arg-type]
         command=[sys.executable, __file__, "worker", name, str(work)],
     )

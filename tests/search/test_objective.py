@@ -44,7 +44,11 @@ def test_a_slot_is_trained_recorded_and_told(objective, lease_of, ledger, host, 
     names = [name for name, _ in host.told]
     assert names == ["automix_trial_started", *["automix_epoch_finished"] * 4, "automix_trial_finished"]
     assert tracker.epochs == [("run-0", epoch) for epoch in range(1, 5)]
-    assert tracker.finished == {"run-0": "complete"}
+    state, metrics = tracker.finished["run-0"]
+    assert state == "complete"
+    assert metrics["best/val_top1"] == record.curve[3]["val/top1"]
+    assert metrics["best/epoch"] == 4
+    assert metrics["cost/total_s"] == record.seconds
 
 
 def test_what_a_trial_raises_is_recorded_with_its_place_and_the_next_one_runs(
@@ -57,7 +61,7 @@ def test_what_a_trial_raises_is_recorded_with_its_place_and_the_next_one_runs(
     assert "fake_train" in ledger.trials()[0].user_attrs["traceback"]
     assert fine.state is SlotState.COMPLETE
     assert [event.error for name, event in host.told if name == "automix_trial_failed"] == [failed.error]
-    assert tracker.finished["run-0"] == "failed"
+    assert tracker.finished["run-0"][0] == "failed"
 
 
 def test_an_ill_cuda_process_asks_to_be_replaced(objective, lease_of):
@@ -147,7 +151,7 @@ def test_a_hopeless_trial_is_pruned_after_half_of_the_epochs(objective, lease_of
     assert run(objective, lease_of("none")) == "settled"
     record = ledger.slots()[5]
     assert (record.state, len(record.curve)) == (SlotState.PRUNED, 3)
-    assert tracker.finished["run-5"] == "pruned"
+    assert tracker.finished["run-5"][0] == "pruned"
 
 
 def test_a_reference_arm_is_never_pruned(objective, lease_of, ledger):
