@@ -1,8 +1,8 @@
 """Cross-entropy of mixed labels without building the target matrix.
 
-``(1 - e) * sum_s w_s nll_s + e * mean nll`` gathers S log-probabilities per row. It is cheaper than soft targets
-(B', K) at every number of classes, and several times so with many (``benchmarks/loss.py``). A backward pass written by
-hand was slower than autograd's, whose kernels are fused.
+``(1 - e) * sum_s w_s nll_s + e * mean nll`` gathers S log-probabilities per row, which is several times cheaper than
+soft targets (B', K) with many classes. With few, the dense form costs less (``benchmarks/loss.py``). A backward pass
+written by hand was slower than autograd's, whose kernels are fused.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from automix.mixing.batch import MixedBatch
 
 __all__ = ["mixed_cross_entropy", "soft_cross_entropy"]
 
+# Up to how many classes the dense form is cheaper (benchmarks/loss.py). Smoothing touches every class in either form.
+_FEW_CLASSES = 32
+_FEW_CLASSES_SMOOTHED = 4096
+
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean over rows of ``-sum_k t_k log softmax(logits)_k``, computed in float32.
@@ -24,14 +28,14 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
         logits: (B, K) float.
         targets: (B, K) float.
     """
-    return -(targets * F.log_softmax(logits.float(), dim=1)).sum(dim=1).mean()
+    return F.cross_entropy(logits.float(), targets)
 
 
 def mixed_cross_entropy(logits: Tensor, labels: Tensor, mixed: MixedBatch) -> Tensor:
     """Mean cross-entropy of a mixed batch, computed in float32.
 
-    Equal to `soft_cross_entropy` against ``mixed.targets(labels, K)``; the dense form is used where labels are dense
-    already or there is dense mass.
+    Equal to `soft_cross_entropy` against ``mixed.targets(labels, K)``. That dense form is used where it is cheaper, and
+    where labels are dense already or there is dense mass.
 
     Args:
         logits: (B', K) float.
@@ -46,7 +50,8 @@ def mixed_cross_entropy(logits: Tensor, labels: Tensor, mixed: MixedBatch) -> Te
     """
     if len(logits) != len(mixed.sources):
         raise DataError(f"Expected logits for {len(mixed.sources)} mixed images but got shape {tuple(logits.shape)}.")
-    if labels.ndim == 2 or mixed.dense is not None:
+    few = _FEW_CLASSES if mixed.smoothing is None else _FEW_CLASSES_SMOOTHED
+    if labels.ndim == 2 or mixed.dense is not None or logits.shape[1] <= few:
         return soft_cross_entropy(logits, mixed.targets(labels, logits.shape[1]))
     log_probs = F.log_softmax(logits, dim=1, dtype=torch.float32)
     picked = log_probs.gather(1, labels[mixed.sources])

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from automix.errors import DataError
 from automix.mixing import MixedBatch, mixed_cross_entropy, soft_cross_entropy
+from automix.mixing import loss as loss_module
 
 
 def case(n_classes: int, n_sources: int, *, smoothed: bool = False, rows: int = 6, dtype=torch.float64):
@@ -37,8 +38,11 @@ def reference(logits: torch.Tensor, labels: torch.Tensor, mixed: MixedBatch) -> 
 CASES = [(k, s, smoothed) for k in (2, 10, 300) for s in (1, 2, 6) for smoothed in (False, True)]
 
 
+@pytest.mark.parametrize("few", [0, 10**9], ids=["gather", "dense"])
 @pytest.mark.parametrize(("n_classes", "n_sources", "smoothed"), CASES)
-def test_value_and_gradient_are_those_of_the_definition(n_classes, n_sources, smoothed) -> None:
+def test_value_and_gradient_are_those_of_the_definition(monkeypatch, few, n_classes, n_sources, smoothed) -> None:
+    monkeypatch.setattr(loss_module, "_FEW_CLASSES", few)
+    monkeypatch.setattr(loss_module, "_FEW_CLASSES_SMOOTHED", few)
     logits, labels, mixed = case(n_classes, n_sources, smoothed=smoothed)
     expected = reference(logits, labels, mixed)
     (gradient,) = torch.autograd.grad(expected, logits)
