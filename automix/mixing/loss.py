@@ -17,8 +17,8 @@ from automix.mixing.batch import MixedBatch
 __all__ = ["mixed_cross_entropy", "soft_cross_entropy"]
 
 # Up to how many classes the dense form is cheaper (benchmarks/loss.py). Smoothing touches every class in either form.
-_FEW_CLASSES = 32
-_FEW_CLASSES_SMOOTHED = 4096
+_FEW_CLASSES = 48
+_FEW_CLASSES_SMOOTHED = 256
 
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -54,9 +54,14 @@ def mixed_cross_entropy(logits: Tensor, labels: Tensor, mixed: MixedBatch) -> Te
     if labels.ndim == 2 or mixed.dense is not None or logits.shape[1] <= few:
         return soft_cross_entropy(logits, mixed.targets(labels, logits.shape[1]))
     log_probs = F.log_softmax(logits, dim=1, dtype=torch.float32)
-    picked = log_probs.gather(1, labels[mixed.sources])
     if mixed.smoothing is None:
-        return -(mixed.weights * picked).sum() / len(logits)
-    kept = 1.0 - mixed.smoothing
-    spread = (mixed.smoothing * log_probs.mean(dim=1)).sum()
-    return -((mixed.weights * kept[:, None] * picked).sum() + spread) / len(logits)
+        return -(mixed.weights * _picked(log_probs, labels, mixed)).sum() / len(logits)
+    # Before the gather, so that its gradient comes after and is added to the gather's in place.
+    spread = log_probs.sum(dim=1) @ (mixed.smoothing / logits.shape[1])
+    weights = mixed.weights * (1.0 - mixed.smoothing)[:, None]
+    return -((weights * _picked(log_probs, labels, mixed)).sum() + spread) / len(logits)
+
+
+def _picked(log_probs: Tensor, labels: Tensor, mixed: MixedBatch) -> Tensor:
+    """(B', S): log-probability of each source's class."""
+    return log_probs.gather(1, labels[mixed.sources])
