@@ -4,13 +4,14 @@ SQLAlchemy is imported here; import this package inside commands, never at the t
 """
 
 from automix.storage.lock import exclusive
-from automix.storage.models import DataSetRecord, PolicyRecord, ResultRecord, StudyRecord
+from automix.storage.models import DataSetRecord, ImportRecord, PolicyRecord, ResultRecord, StudyRecord
 from automix.storage.optuna_store import optuna_storage
 from automix.storage.sqlite import prepare_sqlite, sqlite_path, sqlite_url
 from automix.storage.store import Store
 
 __all__ = [
     "DataSetRecord",
+    "ImportRecord",
     "PolicyRecord",
     "ResultRecord",
     "Store",

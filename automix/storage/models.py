@@ -1,4 +1,4 @@
-"""What automix remembers beyond one study: data sets, studies, policies and how each policy did.
+"""What automix remembers beyond one study: data sets, studies, policies and how each did; what others found.
 
 Optuna's database is the truth about a running study and MLflow's is for looking at; this one answers questions over
 studies ("what won on data like these?"), so it keeps one row per finished slot and no curves. The schema is built by
@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, Double, ForeignKey, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
-__all__ = ["Base", "DataSetRecord", "PolicyRecord", "ResultRecord", "StudyRecord"]
+__all__ = ["Base", "DataSetRecord", "ImportRecord", "PolicyRecord", "ResultRecord", "StudyRecord"]
 
 _HASH = String(64)
 _NAME = String(250)
@@ -78,4 +78,18 @@ class ResultRecord(Base):
     status: Mapped[str] = mapped_column(String(20))
     epochs: Mapped[int]
     metrics: Mapped[dict[str, Any]]
+    updated_at: Mapped[float]
+
+
+class ImportRecord(Base):
+    """A policy that won in somebody else's study, as it was imported."""
+
+    __tablename__ = "imports"
+
+    entry_hash: Mapped[str] = mapped_column(_HASH, primary_key=True)
+    """Of the whole entry: importing a file again adds nothing."""
+    data_hash: Mapped[str] = mapped_column(_HASH, ForeignKey("data_sets.content_hash"), index=True)
+    entry: Mapped[dict[str, Any]]
+    source: Mapped[str] = mapped_column(_NAME)
+    """Name of the file that it came in."""
     updated_at: Mapped[float]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, create_engine, event, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from automix.errors import StorageError
 from automix.storage.lock import exclusive
 from automix.storage.migrate import upgrade
-from automix.storage.models import Base, DataSetRecord, PolicyRecord, ResultRecord, StudyRecord
+from automix.storage.models import Base, DataSetRecord, ImportRecord, PolicyRecord, ResultRecord, StudyRecord
 from automix.storage.sqlite import prepare_sqlite, sqlite_connect_args, sqlite_url
 
 __all__ = ["Store"]
@@ -66,6 +66,17 @@ class Store:
         with self._transaction() as connection:
             _upsert(connection, StudyRecord, row, keep=() if verdict else ("verdict",))
 
+    def remember_verdict(self, study: str, verdict: Mapping[str, Any]) -> None:
+        """Keep what was found out about a study's winner; a study that is not known stays unknown.
+
+        Args:
+            study: its name.
+            verdict: plain JSON values; `automix.zoo` reads "finding" and "policy_key" of it.
+        """
+        statement = update(StudyRecord).where(StudyRecord.name == study)
+        with self._transaction() as connection:
+            connection.execute(statement.values(verdict=dict(verdict), updated_at=time.time()))
+
     def remember_result(
         self,
         study: str,
@@ -86,6 +97,27 @@ class Store:
             _upsert(
                 connection, ResultRecord, {**identity, "status": status, "epochs": epochs, "metrics": dict(metrics)}
             )
+
+    def remember_import(
+        self,
+        entry_hash: str,
+        *,
+        data_hash: str,
+        data_name: str,
+        meta_features: Mapping[str, Any],
+        entry: Mapping[str, Any],
+        source: str,
+    ) -> bool:
+        """Keep what somebody else found, together with its data set; what is known already stays as it is.
+
+        Returns:
+            Whether the entry is new.
+        """
+        data = {"content_hash": data_hash, "name": data_name, "meta_features": dict(meta_features)}
+        row = {"entry_hash": entry_hash, "data_hash": data_hash, "entry": dict(entry), "source": source}
+        with self._transaction() as connection:
+            _add(connection, DataSetRecord, data)
+            return _add(connection, ImportRecord, row)
 
     def data_sets(self) -> list[DataSetRecord]:
         """Return every data set known, by name."""
@@ -110,6 +142,12 @@ class Store:
         """Return the policy under ``key``, or None."""
         with self._session() as session:
             return session.get(PolicyRecord, key)
+
+    def imports(self) -> list[ImportRecord]:
+        """Return what was imported, oldest first."""
+        query = select(ImportRecord).order_by(ImportRecord.updated_at, ImportRecord.entry_hash)
+        with self._session() as session:
+            return list(session.scalars(query))
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -147,3 +185,9 @@ def _upsert(connection: Connection, table: type[Base], row: Mapping[str, Any], k
     statement = insert(table).values(**row, updated_at=time.time())
     replaced = {name: statement.excluded[name] for name in (*row, "updated_at") if name not in (*keys, *keep)}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=replaced))
+
+
+def _add(connection: Connection, table: type[Base], row: Mapping[str, Any]) -> bool:
+    """Insert ``row`` unless its key is there; returns whether it was inserted."""
+    statement = insert(table).values(**row, updated_at=time.time())
+    return connection.execute(statement.on_conflict_do_nothing()).rowcount > 0

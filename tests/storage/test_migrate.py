@@ -61,5 +61,31 @@ def test_database_of_a_newer_automix_is_refused(tmp_path):
     with store._engine.begin() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     store.close()
-    with pytest.raises(StorageError, match=r"schema 0001 or older.*newer automix"):
+    with pytest.raises(StorageError, match=r"schema 0002 or older.*newer automix"):
         Store(tmp_path / "x.db")
+
+
+def test_rows_of_the_first_schema_survive_the_newest(tmp_path):
+    path = tmp_path / "x.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        upgrade(connection, "0001")
+        assert "imports" not in inspect(connection).get_table_names()
+        for statement in (
+            "INSERT INTO data_sets VALUES ('h', 'digits', '{\"num_classes\": 10.0}', 1.0)",
+            "INSERT INTO studies VALUES ('s', 'h', '{\"trials\": 3}', '{}', 2.0)",
+            "INSERT INTO policies VALUES ('p', 'cutmix', '{\"branches\": []}', 3.0)",
+            "INSERT INTO results VALUES ('s', 0, 'p', 'complete', 8, '{\"val/top1\": 0.9}', 4.0)",
+        ):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    store = Store(path)
+    assert [(data.name, data.meta_features, data.updated_at) for data in store.data_sets()] == [
+        ("digits", {"num_classes": 10.0}, 1.0)
+    ]
+    assert [study.config for study in store.studies("h")] == [{"trials": 3}]
+    assert [(result.policy_key, result.metrics) for result in store.results("s")] == [("p", {"val/top1": 0.9})]
+    new = {"data_hash": "h", "data_name": "digits", "meta_features": {}, "entry": {}, "source": "zoo.json"}
+    assert store.remember_import("e", **new)
+    assert store.imports()[0].source == "zoo.json"
+    store.close()

@@ -113,3 +113,18 @@ def test_four_processes_on_a_fresh_file_lose_nothing(tmp_path):
     store = Store(path)
     assert [result.epochs for result in store.results("s")] == list(range(100))
     store.close()
+
+
+def test_a_verdict_that_comes_later_is_kept_with_its_study(with_study):
+    with_study.remember_verdict("s", {"finding": "better", "policy_key": "p1"})
+    with_study.remember_verdict("nobody", {"finding": "worse"})
+    assert [(study.name, study.verdict["finding"]) for study in with_study.studies()] == [("s", "better")]
+
+
+def test_an_import_is_added_once_and_leaves_own_data_sets_alone(with_study):
+    entry = {"data_name": "theirs", "meta_features": {"num_classes": 3}, "entry": {"study": "x"}, "source": "a.json"}
+    assert with_study.remember_import("e1", data_hash="h", **entry)
+    assert with_study.remember_import("e2", data_hash="new", **entry)
+    assert not with_study.remember_import("e1", data_hash="h", **{**entry, "source": "b.json"})
+    assert [(data.content_hash, data.name) for data in with_study.data_sets()] == [("h", "digits"), ("new", "theirs")]
+    assert [(row.entry_hash, row.source) for row in with_study.imports()] == [("e1", "a.json"), ("e2", "a.json")]
