@@ -274,8 +274,6 @@ class Mixer(Component, ABC):
         """
         if isinstance(plan, KeepPlan):
             return maps.float()
-        if isinstance(plan, KeepPlan):
-            return maps.float()
         plan = plan.to(maps.device)
         shares = self.shares(plan, maps.shape[-2], maps.shape[-1], "area")
         return maps[plan.sources][:, :, 0].float() * shares
