@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from automix.errors import SettingError
 from automix.search.folder import StudyFolder
-from automix.search.protocol import ENV_SUPERVISOR
+from automix.search.protocol import ENV_SESSION, ENV_SUPERVISOR
 
 __all__ = ["DeadWorker", "Fleet", "Machine", "visible_device", "worker_command"]
 
@@ -76,16 +76,18 @@ class Machine:
         """Return a machine with no more workers than there are slots."""
         return replace(self, n_workers=min(self.n_workers, n_slots)) if n_slots else replace(self, n_workers=0)
 
-    def environments(self, own: Mapping[str, str], supervisor: int) -> list[dict[str, str]]:
+    def environments(self, own: Mapping[str, str], supervisor: int, session: str) -> list[dict[str, str]]:
         """Return the environment of each worker. All of it is read before Python code runs, so it is set here.
 
         Args:
             own: our own environment; thread counts and thresholds that the user has set there are kept.
             supervisor: process id that the workers look for.
+            session: names this start of the search.
         """
-        return [self._environment(own, supervisor, worker) for worker in range(self.n_workers)]
+        start = {ENV_SUPERVISOR: str(supervisor), ENV_SESSION: session}
+        return [{**self._environment(own, worker), **start} for worker in range(self.n_workers)]
 
-    def _environment(self, own: Mapping[str, str], supervisor: int, worker: int) -> dict[str, str]:
+    def _environment(self, own: Mapping[str, str], worker: int) -> dict[str, str]:
         environment = {
             "OMP_NUM_THREADS": str(self.threads),
             "MALLOC_MMAP_THRESHOLD_": _MALLOC_BYTES,
@@ -93,7 +95,6 @@ class Machine:
             # Needed for CUDA's matrix products to give the same result twice.
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
             **own,
-            ENV_SUPERVISOR: str(supervisor),
             "PYTHONUNBUFFERED": "1",
         }
         if self.n_devices:

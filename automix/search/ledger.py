@@ -39,7 +39,6 @@ _TRACEBACK = "traceback"
 _COPIED_FROM = "copied_from"
 _FITTED = "fitted"
 _RUN = "mlflow_run"
-_CRASHES = "crashes"
 _REASON = "reason"
 
 
@@ -96,13 +95,14 @@ class SlotRecord:
         state: see `SlotState`.
         attempt: how often it was started, from 1.
         worker: process id of the worker that started it last.
-        started: Unix time of that start, in seconds.
+        session: the start of the search that this worker belongs to.
+        started: Unix time when it was started, in seconds.
         curve: metrics of its finished epochs, and under `SECONDS` their time.
         error: what it raised; empty where it did not.
         copied_from: the slot with an equal policy whose result this is; None where it was trained.
         fitted: the policy with the statistics that were fitted in training; None where there are none.
         run: id of its MLflow run; None where there is none.
-        crashes: (finished epochs at that time, how often in a row a worker died there).
+        crashes: how often in a row a worker died on it without finishing an epoch, as of the last start.
     """
 
     slot: int
@@ -111,13 +111,14 @@ class SlotRecord:
     state: SlotState
     attempt: int = 1
     worker: int = 0
+    session: str = ""
     started: float = 0.0
     curve: tuple[Mapping[str, float], ...] = ()
     error: str = ""
     copied_from: int | None = None
     fitted: Mapping[str, Any] | None = None
     run: str | None = None
-    crashes: tuple[int, int] = (0, 0)
+    crashes: int = 0
 
     @property
     def document(self) -> Mapping[str, Any]:
@@ -189,18 +190,29 @@ class Ledger:
         records = (_record(trial) for trial in self.trials() if _SLOT in trial.user_attrs)
         return {record.slot: record for record in records}  # trials come by number: the latest one stays
 
-    def open(self, slot: int, proposal: Proposal, *, worker: int) -> SlotRecord:
+    def open(self, slot: int, proposal: Proposal, *, worker: int, session: str = "") -> SlotRecord:
         """Hand out a slot: create its trial, running."""
-        record = SlotRecord(slot=slot, trial=-1, proposal=proposal, state=SlotState.RUNNING, worker=worker)
-        return self._create(record)
+        record = SlotRecord(slot=slot, trial=-1, proposal=proposal, state=SlotState.RUNNING)
+        return self._create(replace(record, worker=worker, session=session, started=time.time()))
 
-    def adopt(self, record: SlotRecord, *, worker: int) -> SlotRecord:
-        """Go on with a slot whose worker ended: in its trial where that still runs, else in a new one."""
-        mine = replace(record, attempt=record.attempt + 1, worker=worker, state=SlotState.RUNNING)
+    def adopt(self, record: SlotRecord, *, worker: int, session: str = "") -> SlotRecord:
+        """Go on with a slot whose worker ended: in its trial where that still runs, else in a new one.
+
+        A worker that was there in the same session has died. One of an earlier session may have been killed with all
+        others, so that is not held against the slot.
+        """
+        mine = replace(
+            record,
+            attempt=record.attempt + 1,
+            worker=worker,
+            session=session,
+            started=time.time(),
+            state=SlotState.RUNNING,
+            crashes=record.crashes + 1 if record.session == session else 0,
+        )
         if record.state is SlotState.LOST:
             return self._create(mine)
-        mine = replace(mine, started=time.time())
-        self._set(mine, **{_LEASE: [mine.attempt, mine.worker, mine.started]})
+        self._set(mine, **{_LEASE: _lease(mine)})
         return mine
 
     def add_epochs(self, record: SlotRecord, curve: Sequence[Mapping[str, float]]) -> SlotRecord:
@@ -238,13 +250,6 @@ class Ledger:
         self._study.tell(record.trial, state=TrialState.FAIL)
         return replace(record, state=SlotState.FAILED, error=error)
 
-    def count_crash(self, record: SlotRecord) -> int:
-        """Count that a worker died on this slot; return how often in a row without an epoch in between."""
-        epoch, count = record.crashes
-        count = count + 1 if epoch == len(record.curve) else 1
-        self._set(record, **{_CRASHES: [len(record.curve), count]})
-        return count
-
     def close_strays(self) -> int:
         """Close unfinished trials that no slot has: somebody made them outside automix. Return how many."""
         strays = [t for t in self.trials() if _SLOT not in t.user_attrs and not t.state.is_finished()]
@@ -255,7 +260,6 @@ class Ledger:
         return len(strays)
 
     def _create(self, record: SlotRecord) -> SlotRecord:
-        started = time.time()
         proposal = record.proposal
         attributes = {
             _SLOT: record.slot,
@@ -263,9 +267,8 @@ class Ledger:
             _POLICY: dict(proposal.policy),
             _KEY: proposal.key,
             _TITLE: proposal.title,
-            _LEASE: [record.attempt, record.worker, started],
+            _LEASE: _lease(record),
             _CURVE: [dict(row) for row in record.curve],
-            _CRASHES: list(record.crashes),
             _RUN: record.run,
         }
         trial = create_trial(
@@ -277,7 +280,7 @@ class Ledger:
         )
         trial_id = self._storage.create_new_trial(self._study_id, template_trial=trial)
         number = self._storage.get_trial(trial_id).number
-        return replace(record, trial=number, started=started)
+        return replace(record, trial=number)
 
     def _close(self, record: SlotRecord, state: SlotState, copied_from: int | None) -> SlotRecord:
         if copied_from is not None:
@@ -296,6 +299,17 @@ class Ledger:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, record.trial)
 
 
+def _lease(record: SlotRecord) -> dict[str, Any]:
+    return {
+        "attempt": record.attempt,
+        "worker": record.worker,
+        "session": record.session,
+        "started": record.started,
+        "epochs": len(record.curve),
+        "crashes": record.crashes,
+    }
+
+
 def _record(trial: FrozenTrial) -> SlotRecord:
     known = trial.user_attrs
     proposal = Proposal(
@@ -308,22 +322,23 @@ def _record(trial: FrozenTrial) -> SlotRecord:
     )
     # A worker killed between writing an error and closing the trial has not failed: it is run again.
     error = known.get(_ERROR, "") if trial.state is TrialState.FAIL else ""
-    attempt, worker, started = known[_LEASE]
-    epoch, count = known[_CRASHES]
+    curve = tuple(known[_CURVE])
+    lease = known[_LEASE]
     return SlotRecord(
         slot=known[_SLOT],
         trial=trial.number,
         proposal=proposal,
         state=_STATES.get(trial.state, SlotState.FAILED if error else SlotState.LOST),
-        attempt=attempt,
-        worker=worker,
-        started=started,
-        curve=tuple(known[_CURVE]),
+        attempt=lease["attempt"],
+        worker=lease["worker"],
+        session=lease["session"],
+        started=lease["started"],
+        curve=curve,
         error=error,
         copied_from=known.get(_COPIED_FROM),
         fitted=known.get(_FITTED),
         run=known[_RUN],
-        crashes=(epoch, count),
+        crashes=lease["crashes"] if lease["epochs"] == len(curve) else 0,
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automix.search.config import StudyConfig
 from automix.search.folder import StudyFolder
@@ -18,7 +18,7 @@ from automix.tracking import Tracker, keys
 if TYPE_CHECKING:
     from automix.data import DataSet
 
-__all__ = ["open_databases", "remember_results", "show_results"]
+__all__ = ["open_databases", "remember_results", "remember_verdict", "show_results"]
 
 
 def open_databases(
@@ -62,6 +62,17 @@ def remember_results(result: SearchResult) -> None:
                     epochs=len(slot.curve),
                     metrics={name: value for name, value in slot.metrics.items() if name != SECONDS},
                 )
+
+
+def remember_verdict(result: SearchResult, verdict: Mapping[str, Any]) -> None:
+    """Keep what the study's winner proved to be.
+
+    Args:
+        result: of the search.
+        verdict: plain JSON values with at least "kind" (`automix.verdict`) and "policy_key", the winner's.
+    """
+    with _store(result.folder) as store:
+        store.remember_verdict(result.study, verdict)
 
 
 def show_results(tracker: Tracker, result: SearchResult) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["ENV_SUPERVISOR", "EXIT_REFUSED", "EXIT_REPLACE", "PARENT_RUN"]
+__all__ = ["ENV_SESSION", "ENV_SUPERVISOR", "EXIT_REFUSED", "EXIT_REPLACE", "PARENT_RUN"]
 
 ENV_SUPERVISOR = "AUTOMIX_SUPERVISOR"
 """Environment variable: process id of the supervisor; not set for a worker that somebody started by hand."""
+
+ENV_SESSION = "AUTOMIX_SESSION"
+"""Environment variable: random name of this start of the search; not set likewise."""
 
 EXIT_REFUSED = 2
 """The study cannot be worked on; the last line of the log says why."""

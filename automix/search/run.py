@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,7 +89,9 @@ def run_search(
         ledger = open_databases(config, folder, tracker, data, announce, parameters)
         problems = host.notify("automix_search_started", _started(config, folder))
         machine = machine.for_slots(_n_open(config, ledger))
-        fleet = Fleet(folder, command or worker_command(folder), machine.environments(os.environ, os.getpid()))
+        fleet = Fleet(
+            folder, command or worker_command(folder), machine.environments(os.environ, os.getpid(), uuid.uuid4().hex)
+        )
         supervisor = Supervisor(
             config, folder, ledger, fleet, listener, budget_s=budget_s, expected_trial_s=expected_trial_s
         )

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from automix.search.folder import StudyFolder
 from automix.search.ledger import Ledger, Proposal, SlotRecord
-from automix.search.locks import HeldLock, is_locked, try_lock
+from automix.search.locks import HeldLock, try_lock
 from automix.storage import exclusive
 from automix.training.failures import StaleAttempt
 
-__all__ = ["MAX_CRASHES", "Desk", "Lease", "Propose", "settle_crash"]
+__all__ = ["MAX_CRASHES", "Desk", "Lease", "Propose"]
 
 MAX_CRASHES = 3
+_HINT = "Memory may have run out (a smaller --batch-size or fewer --workers help); the workers' logs say more."
 
 Propose = Callable[[int, Mapping[int, SlotRecord]], Proposal]
 """Returns the policy for a slot, given the slots handed out so far."""
@@ -58,28 +60,33 @@ class Desk:
         ledger: of the study.
         n_slots: slots 0 to ``n_slots - 1`` exist.
         propose: asked for a policy when a slot is handed out for the first time.
+        session: names this start of the search; empty for a worker that was started by hand.
     """
 
-    def __init__(self, folder: StudyFolder, ledger: Ledger, n_slots: int, propose: Propose) -> None:
+    def __init__(
+        self, folder: StudyFolder, ledger: Ledger, n_slots: int, propose: Propose, *, session: str = ""
+    ) -> None:
         self._folder = folder
         self._ledger = ledger
         self._n_slots = n_slots
         self._propose = propose
+        self._session = session
 
     def take(self) -> Lease | None:
         """Return the first unsettled slot that nobody works on, or None where there is none at the moment."""
         with exclusive(self._folder.ask_lock):
             slots = self._ledger.slots()
             for slot in range(self._n_slots):
-                if _is_settled(slot, slots):
-                    continue
-                lock = try_lock(self._folder.slot(slot) / "lock")
+                lock = None if _is_settled(slot, slots) else try_lock(self._folder.slot(slot) / "lock")
                 if lock is None:
                     continue
-                slots = self._ledger.slots()  # who had the lock may have settled the slot since we looked
-                if not _is_settled(slot, slots):
-                    return self._start(slot, slots, lock)
-                lock.release()
+                with ExitStack() as held:
+                    held.enter_context(lock)
+                    record = self._start(slot)
+                    if not record.is_settled:
+                        lock.write_note(_note(record))
+                        held.pop_all()  # the lease keeps the lock
+                        return Lease(record, lock)
         return None
 
     def is_done(self) -> bool:
@@ -87,38 +94,19 @@ class Desk:
         slots = self._ledger.slots()
         return all(_is_settled(slot, slots) for slot in range(self._n_slots))
 
-    def _start(self, slot: int, slots: Mapping[int, SlotRecord], lock: HeldLock) -> Lease:
-        try:
-            if slot in slots:
-                record = self._ledger.adopt(slots[slot], worker=os.getpid())
-            else:
-                record = self._ledger.open(slot, self._propose(slot, slots), worker=os.getpid())
-            lock.write_note(_note(record))
-        except BaseException:
-            lock.release()
-            raise
-        return Lease(record, lock)
-
-
-def settle_crash(folder: StudyFolder, ledger: Ledger, worker: int, cause: str) -> SlotRecord | None:
-    """Count the death of a worker on the slot it had; after three without an epoch in between the slot has failed.
-
-    Args:
-        folder: of the study.
-        ledger: of the study.
-        worker: process id of the dead worker.
-        cause: how it ended, for the record.
-
-    Returns:
-        The slot it had, or None where it had none.
-    """
-    with exclusive(folder.ask_lock):
-        for record in ledger.slots().values():
-            if record.worker == worker and not record.is_settled and not is_locked(folder.slot(record.slot) / "lock"):
-                if ledger.count_crash(record) < MAX_CRASHES:
-                    return record
-                return ledger.fail(record, f"Its worker died {MAX_CRASHES} times without finishing an epoch: {cause}")
-    return None
+    def _start(self, slot: int) -> SlotRecord:
+        """Bring a slot whose lock we have into the book as ours, or return it settled."""
+        slots = self._ledger.slots()  # who had the lock may have settled the slot since we looked
+        known = slots.get(slot)
+        if known is None:
+            proposal = self._propose(slot, slots)
+            return self._ledger.open(slot, proposal, worker=os.getpid(), session=self._session)
+        if known.is_settled:
+            return known
+        mine = self._ledger.adopt(known, worker=os.getpid(), session=self._session)
+        if mine.crashes < MAX_CRASHES:
+            return mine
+        return self._ledger.fail(mine, f"Its worker died {MAX_CRASHES} times without finishing an epoch. {_HINT}")
 
 
 def _is_settled(slot: int, slots: Mapping[int, SlotRecord]) -> bool:

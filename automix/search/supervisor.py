@@ -16,7 +16,7 @@ from automix.search.launch import DeadWorker, Fleet
 from automix.search.ledger import Ledger, SlotRecord, SlotState
 from automix.search.progress import Progress, progress_of
 from automix.search.protocol import EXIT_REFUSED, EXIT_REPLACE
-from automix.search.slots import settle_crash
+from automix.search.slots import MAX_CRASHES
 
 __all__ = ["Ending", "Listener", "Supervisor"]
 
@@ -24,9 +24,7 @@ _log = logging.getLogger(__name__)
 
 Listener = Callable[[Progress], None]
 
-_POLL_S = 0.2
-# A worker that dies before it has a slot has a reason that the next one shares.
-_MAX_FAILED_STARTS = 3
+_POLL_S = 0.5
 
 
 class Ending(Enum):
@@ -73,7 +71,8 @@ class Supervisor:
         self._budget_s = budget_s
         self._expected_trial_s = expected_trial_s
         self._stopping: StopMode | None = None
-        self._failed_starts = 0
+        self._crashes = 0
+        self._reached = (0, 0)
         self._notes: list[str] = []
 
     def run(self, interrupts: Interrupts) -> Ending:
@@ -90,7 +89,7 @@ class Supervisor:
                 self._heed(interrupts)
                 self._mind_budget(slots)
                 for dead in self._fleet.reap():
-                    self._replace(dead)
+                    self._replace(dead, slots)
                 self._show(slots)
                 time.sleep(_POLL_S)
         finally:
@@ -126,26 +125,31 @@ class Supervisor:
         known = [s.seconds for s in slots.values() if s.state is SlotState.COMPLETE and s.copied_from is None]
         return median(known) if known else self._expected_trial_s or 0.0
 
-    def _replace(self, dead: DeadWorker) -> None:
+    def _replace(self, dead: DeadWorker, slots: dict[int, SlotRecord]) -> None:
         """Start another worker in place of one that did not leave because there was nothing more to do."""
         if dead.code == 0:
             return
         if dead.code == EXIT_REFUSED:
             raise StudyError(f"Worker {dead.worker} cannot go on: {self._fleet.last_words(dead.worker)}")
         if dead.code != EXIT_REPLACE:
-            self._count_crash(dead)
+            self._count_crash(dead, slots)
         if self._stopping is None:
             self._fleet.start(dead.worker)
 
-    def _count_crash(self, dead: DeadWorker) -> None:
+    def _count_crash(self, dead: DeadWorker, slots: dict[int, SlotRecord]) -> None:
+        """Go on after a crash, unless crashes are all that happens.
+
+        A slot that kills its workers fails after three (`automix.search.slots`), and every worker may have one of those
+        in hand; when more die while no epoch is finished, they do not even get to a slot.
+        """
         words = self._fleet.last_words(dead.worker)
-        record = settle_crash(self._folder, self._ledger, dead.pid, f"{dead.cause()}; it last said: {words}")
-        where = "before it had a slot" if record is None else f"in slot {record.slot}"
-        self._notes.append(f"Worker {dead.worker} died {where} ({dead.cause()}).")
-        self._failed_starts = self._failed_starts + 1 if record is None else 0
-        if self._failed_starts >= _MAX_FAILED_STARTS:
+        self._notes.append(f"Worker {dead.worker} died ({dead.cause()}) and is replaced; it last said: {words}")
+        reached = sum(slot.is_settled for slot in slots.values()), sum(len(slot.curve) for slot in slots.values())
+        self._crashes = self._crashes + 1 if reached == self._reached else 1
+        self._reached = reached
+        if self._crashes > MAX_CRASHES * self._n_workers:
             log = self._folder.worker_log(dead.worker)
-            raise StudyError(f"Workers die before they get to work ({dead.cause()}): {words} See {str(log)!r}.")
+            raise StudyError(f"Workers die and nothing gets done ({dead.cause()}): {words} More is in {str(log)!r}.")
 
     def _show(self, slots: dict[int, SlotRecord]) -> None:
         progress = progress_of(

@@ -25,7 +25,7 @@ from automix.search.config import StudyConfig, load_config
 from automix.search.folder import StopMode, StudyFolder
 from automix.search.ledger import Ledger, Proposal, SlotRecord
 from automix.search.objective import Objective
-from automix.search.protocol import ENV_SUPERVISOR, EXIT_REFUSED, EXIT_REPLACE, PARENT_RUN
+from automix.search.protocol import ENV_SESSION, ENV_SUPERVISOR, EXIT_REFUSED, EXIT_REPLACE, PARENT_RUN
 from automix.search.sampler import arm_proposal, sampled_proposal
 from automix.search.slots import Desk
 from automix.storage import optuna_storage
@@ -63,7 +63,8 @@ def worker_main(study: str, work: Path, worker: int, *, open_bench: OpenBench = 
 
 
 def _work(config: StudyConfig, folder: StudyFolder, bench: Bench, ledger: Ledger, stop: _StopFlag) -> int:
-    desk = Desk(folder, ledger, config.n_trials, _proposer(config, bench, ledger))
+    session = os.environ.get(ENV_SESSION, "")
+    desk = Desk(folder, ledger, config.n_trials, _proposer(config, bench, ledger), session=session)
     objective = Objective(
         study=config.name,
         folder=folder,

@@ -196,7 +196,7 @@ def search(
     workers: int = 2,
     listener: Any = None,
     budget_s: float | None = None,
-    expected_trial_s: float | None = None,
+    command: list[str] | None = None,
     **changes: Any,
 ) -> Any:
     """Run a study of fake worker processes; ``changes`` are those of its config."""
@@ -208,9 +208,8 @@ def search(
         machine=Machine(n_workers=workers, n_cores=2),
         listener=listener,
         budget_s=budget_s,
-        expected_trial_s=expected_trial_s,
         tracker=FakeTracker(),  # type: ignore[arg-type]
-        command=[sys.executable, __file__, "worker", name, str(work)],
+        command=command or [sys.executable, __file__, "worker", name, str(work)],
     )
 
 

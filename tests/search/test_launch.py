@@ -31,24 +31,24 @@ def test_devices_are_taken_in_turn_of_those_that_are_visible(worker, n_devices, 
 
 
 def test_a_worker_gets_its_share_of_threads_and_its_supervisor():
-    environments = Machine(n_workers=3, n_cores=8).environments({"PATH": "/bin"}, 42)
+    environments = Machine(n_workers=3, n_cores=8).environments({"PATH": "/bin"}, 42, "abc")
     assert len(environments) == 3
     for environment in environments:
         assert environment["OMP_NUM_THREADS"] == "2"
-        assert environment["AUTOMIX_SUPERVISOR"] == "42"
+        assert (environment["AUTOMIX_SUPERVISOR"], environment["AUTOMIX_SESSION"]) == ("42", "abc")
         assert int(environment["MALLOC_MMAP_THRESHOLD_"]) == int(environment["MALLOC_TRIM_THRESHOLD_"]) >= 2**28
         assert environment["PATH"] == "/bin"
         assert "CUDA_VISIBLE_DEVICES" not in environment
 
 
 def test_a_thread_count_that_the_user_has_set_is_kept():
-    [environment] = Machine(n_workers=1, n_cores=8).environments({"OMP_NUM_THREADS": "5"}, 42)
+    [environment] = Machine(n_workers=1, n_cores=8).environments({"OMP_NUM_THREADS": "5"}, 42, "abc")
     assert environment["OMP_NUM_THREADS"] == "5"
 
 
 def test_each_worker_sees_one_gpu():
     machine = Machine.here(n_devices=2)
-    environments = machine.environments({"CUDA_VISIBLE_DEVICES": "2,3"}, 42)
+    environments = machine.environments({"CUDA_VISIBLE_DEVICES": "2,3"}, 42, "abc")
     assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["2", "3"]
 
 
@@ -60,7 +60,7 @@ def test_more_workers_than_slots_are_not_started():
     machine = Machine(n_workers=4, n_cores=8)
     assert machine.for_slots(2).threads == 4
     assert machine.for_slots(9) == machine
-    assert machine.for_slots(0).environments({}, 1) == []
+    assert machine.for_slots(0).environments({}, 1, "abc") == []
 
 
 def test_no_workers_are_refused():

@@ -93,12 +93,20 @@ def test_a_lost_slot_goes_on_in_a_new_trial_with_policy_and_curve(ledger, propos
     assert ledger.trials()[1].intermediate_values == {1: 0.5, 2: 0.75}
 
 
-def test_crashes_are_counted_until_an_epoch_is_finished(ledger, proposal):
-    ledger.open(0, proposal, worker=1)
-    assert ledger.count_crash(ledger.slots()[0]) == 1
-    assert ledger.count_crash(ledger.slots()[0]) == 2
-    ledger.add_epochs(ledger.slots()[0], CURVE[:1])
-    assert ledger.count_crash(ledger.slots()[0]) == 1
+def test_deaths_of_one_session_are_counted_until_an_epoch_is_finished(ledger, proposal):
+    ledger.open(0, proposal, worker=1, session="a")
+    assert ledger.adopt(ledger.slots()[0], worker=2, session="a").crashes == 1
+    record = ledger.adopt(ledger.slots()[0], worker=3, session="a")
+    assert record.crashes == ledger.slots()[0].crashes == 2
+    ledger.add_epochs(record, CURVE[:1])
+    assert ledger.slots()[0].crashes == 0
+    assert ledger.adopt(ledger.slots()[0], worker=4, session="a").crashes == 1
+
+
+def test_a_kill_of_everything_is_not_held_against_a_slot(ledger, proposal):
+    ledger.open(0, proposal, worker=1, session="a")
+    for session in "bcde":
+        assert ledger.adopt(ledger.slots()[0], worker=2, session=session).crashes == 0
 
 
 def test_trials_made_elsewhere_are_closed_when_unfinished_and_never_taken_for_slots(ledger, proposal):
