@@ -77,7 +77,7 @@ def facts(plan: SearchPlan, result: SearchResult) -> dict[str, str]:
         ),
         "Augmentation of every trial": augmentation_text(plan),
         "Trials": states or "none begun",
-        "Time of the last start": f"{result.time_s / 60:.1f} min",
+        "Time of the last start": f"{result.time_s:.0f} s" if result.time_s < 120 else f"{result.time_s / 60:.0f} min",
         "Versions": ", ".join(f"{name} {version}" for name, version in plan.config.versions.items()),
     }
 
