@@ -7,13 +7,14 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from optuna.exceptions import StorageInternalError
 
 from automix.errors import AutomixError, StorageError
 from automix.hookspecs import EpochFinished, TrialFailed, TrialFinished, TrialStarted
 from automix.policy import PolicyDocument
+from automix.policy.yamlfile import dump_yaml
 from automix.search.folder import StudyFolder
 from automix.search.ledger import SECONDS, Ledger, SlotRecord, SlotState
 from automix.search.pruning import is_due, should_prune
@@ -30,6 +31,7 @@ __all__ = ["Objective", "Outcome", "Train"]
 
 _log = logging.getLogger(__name__)
 _TRACEBACK_LINES = 25
+_MAX_NAMED = 3
 
 Outcome = Literal["settled", "stopped", "lost", "broken"]
 """The slot has its result; it was told to stop; another worker has the slot; this process can do no more work."""
@@ -86,7 +88,7 @@ class Objective:
             return "lost"
         except (StorageError, StorageInternalError):
             raise  # the disk or a database, not this trial: it goes on when there is room again
-        except Exception as err:  # noqa: BLE001  whatever a method, model or driver raises belongs to this trial alone
+        except (Exception, SystemExit) as err:  # noqa: BLE001  what a method, model or driver raises is this trial's own
             self._fail(lease, err)
             return "broken" if _is_fatal_for_process(err) else "settled"
 
@@ -111,8 +113,11 @@ class Objective:
     def _begin(self, lease: Lease) -> None:
         record = lease.record
         proposal = record.proposal
-        tags = {keys.ARM: proposal.arm or "sampler", keys.POLICY_KEY: proposal.key}
-        run = self.tracker.slot_run(self.parent_run, record.slot, proposal.title, _shown(proposal.params), tags)
+        method = _method(proposal.policy)
+        tags = {keys.ARM: proposal.arm or "sampler", keys.POLICY_KEY: proposal.key, keys.METHOD: method}
+        params = {keys.MIXER: method, **_shown(proposal.params)}
+        run = self.tracker.slot_run(self.parent_run, record.slot, proposal.title, params, tags)
+        self.tracker.text(run, keys.POLICY_FILE, dump_yaml(proposal.policy))
         lease.record = self.ledger.remember_run(record, run)
         self.tracker.sync_slot(run, [_metrics(row) for row in record.curve])
         self._tell(
@@ -174,11 +179,12 @@ class Objective:
         self.tracker.sync_slot(lease.record.run, [_metrics(row) for row in twin.curve])
         self._settle(lease, pruned=twin.state is SlotState.PRUNED, copied_from=twin.slot)
 
-    def _fail(self, lease: Lease, err: Exception) -> None:
+    def _fail(self, lease: Lease, err: BaseException) -> None:
         error = str(err) if isinstance(err, AutomixError) else f"{type(err).__name__}: {err}"
         _log.error("Slot %d failed: %s", lease.record.slot, error, exc_info=err)
         tail = "".join(traceback.format_exception(err)).splitlines()[-_TRACEBACK_LINES:]
         lease.record = record = self.ledger.fail(lease.record, error, "\n".join(tail))
+        self.folder.discard_state(record.slot)
         self.tracker.finish(record.run, record.state.value)
         self._tell(
             "automix_trial_failed",
@@ -215,11 +221,17 @@ def _summary(record: SlotRecord) -> dict[str, float]:
     return {**values, keys.BEST_EPOCH: float(epoch), keys.COST_TOTAL_S: record.seconds}
 
 
+def _method(policy: Mapping[str, Any]) -> str:
+    """Name the mixers of a policy: one, two or three by name, more by their number."""
+    names = sorted({branch["mixer"]["name"] for branch in policy["branches"]})
+    return "+".join(names) if len(names) <= _MAX_NAMED else f"{len(names)} mixers"
+
+
 def _shown(params: Mapping[str, object]) -> dict[str, object]:
     """Round what a person will read in a table."""
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in params.items()}
 
 
-def _is_fatal_for_process(err: Exception) -> bool:
+def _is_fatal_for_process(err: BaseException) -> bool:
     """Whether the device is unusable for this process from now on: CUDA answers every further call with the error."""
     return "CUDA error" in str(err) or "device-side assert" in str(err)

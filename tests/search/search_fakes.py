@@ -67,6 +67,8 @@ class FakeTracker:
     def __init__(self) -> None:
         self.problems: list[str] = []
         self.epochs: list[tuple[str, int]] = []
+        self.params: dict[str, Any] = {}
+        self.texts: dict[str, tuple[str, str]] = {}
         self.finished: dict[str, tuple[str, Any]] = {}
 
     def ensure_store(self, announce: Callable[[str], None]) -> None:
@@ -78,7 +80,11 @@ class FakeTracker:
     def prepare_view(self, data_name: str, study: str, params: Any) -> None: ...
 
     def slot_run(self, parent: str | None, slot: int, name: str, params: Any, tags: Any) -> str:
+        self.params[f"run-{slot}"] = params
         return f"run-{slot}"
+
+    def text(self, run: str, name: str, content: str) -> None:
+        self.texts[run] = (name, content)
 
     def sync_slot(self, run: str, curve: Any) -> None: ...
 

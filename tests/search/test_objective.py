@@ -44,6 +44,8 @@ def test_a_slot_is_trained_recorded_and_told(objective, lease_of, ledger, host, 
     names = [name for name, _ in host.told]
     assert names == ["automix_trial_started", *["automix_epoch_finished"] * 4, "automix_trial_finished"]
     assert tracker.epochs == [("run-0", epoch) for epoch in range(1, 5)]
+    assert tracker.params["run-0"] == {"mixer": "mixup", "alpha.mixup": 1.0}
+    assert tracker.texts["run-0"][0] == "policy.yaml"
     state, metrics = tracker.finished["run-0"]
     assert state == "complete"
     assert metrics["best/val_top1"] == record.curve[3]["val/top1"]
@@ -62,6 +64,23 @@ def test_what_a_trial_raises_is_recorded_with_its_place_and_the_next_one_runs(
     assert fine.state is SlotState.COMPLETE
     assert [event.error for name, event in host.told if name == "automix_trial_failed"] == [failed.error]
     assert tracker.finished["run-0"][0] == "failed"
+
+
+def test_a_method_that_calls_exit_fails_like_any_other(objective, lease_of, ledger):
+    def train(document, **kwargs):
+        raise SystemExit(0)
+
+    assert run(replace(objective, train=train), lease_of("none")) == "settled"
+    assert ledger.slots()[0].error == "SystemExit: 0"
+
+
+def test_every_run_has_a_method_also_outside_the_space(objective, make_desk, tracker):
+    branches = [{"mixer": {"name": name}} for name in ("cutmix", "mixup", "cutmix")]
+    document = PolicyDocument.from_dict({"schema": "automix.policy/1", "branches": branches})
+    proposal = replace(arm_proposal("", PolicyDocument.of("none"), FakeSpace()), policy=document.to_dict())
+    proposal = replace(proposal, params={}, distributions={})
+    run(objective, make_desk(1, lambda slot, slots: proposal).take())
+    assert tracker.params["run-0"] == {"mixer": "cutmix+mixup"}
 
 
 def test_an_ill_cuda_process_asks_to_be_replaced(objective, lease_of):
