@@ -20,10 +20,12 @@ from automix.policy import PolicyDocument, complete
 from automix.presets import Preset, parse_time, preset_of
 from automix.report.verdict import MAX_SEEDS
 from automix.search.config import Arm, StudyConfig
+from automix.search.folder import StudyFolder
 from automix.spaces import Facts, Space, compose, load_space
 from automix.spaces.facts import unmet
 from automix.training.defaults import default_settings
 from automix.training.settings import TrainSettings
+from automix.zoo.arms import Remembered, remembered_arms
 
 if TYPE_CHECKING:
     from automix.manager import PluginHost
@@ -60,6 +62,7 @@ class SearchRequest:
         device: "auto", "cpu", "cuda" or "cuda:N".
         seed: of everything.
         confirm: fresh seeds on which the leader is compared with no mixing.
+        memory: whether policies that won on the nearest data sets take part, where the preset has them.
         name: of the study; made from the request where it is not given, so that the same request finds its study again.
         work: work folder.
         out: folder for results.
@@ -83,6 +86,7 @@ class SearchRequest:
     device: str = "auto"
     seed: int = 0
     confirm: int | None = None
+    memory: bool = True
     name: str | None = None
     work: Path = Path("automix-work")
     out: Path | None = None
@@ -161,12 +165,18 @@ def plan_search(
     space = compose(document, registry, facts)
     arms, notes = _arms(preset, space, registry, facts)
     trials = preset.trials if request.trials is None else request.trials
+    name = request.name or _study_name(request, preset, data, settings, space)
+    if request.memory and preset.has_memory_arms:
+        folder = StudyFolder(request.work.absolute(), name)
+        remembered = _remembered(folder, data, space, facts, arms, room=trials - len(arms) - 1)
+        # Right after no mixing: what won elsewhere is the best guess there is before anything is known.
+        arms[1:1] = remembered.arms
+        notes += remembered.notes
     if trials <= len(arms):
         raise SettingError(
             f"Expected `trials` above {len(arms)}, the number of reference arms "
             f"({', '.join(arm.name for arm in arms)}), but got {trials} (--trials)."
         )
-    name = request.name or _study_name(request, data, settings, space)
     config = StudyConfig(
         name=name,
         study_id=uuid.uuid4().hex,
@@ -292,7 +302,22 @@ def _fitting(document: PolicyDocument, registry: Registry, facts: Facts) -> Poli
     return document.model_copy(update={"branches": kept})
 
 
-def _study_name(request: SearchRequest, data: DataSet, settings: TrainSettings, space: Space) -> str:
+def _remembered(
+    folder: StudyFolder, data: DataSet, space: Space, facts: Facts, arms: list[Arm], room: int
+) -> Remembered:
+    """Choose winners of earlier studies that all parts of work with these data and this model, up to ``room``."""
+
+    def fit(document: PolicyDocument) -> PolicyDocument:
+        whole = space.normal(document)
+        if _fitting(whole, space.registry, facts) != whole:
+            raise SettingError("one of its mixers does not work with these data or this model.")
+        return whole
+
+    taken = {PolicyDocument.from_dict(arm.policy).key() for arm in arms}
+    return remembered_arms(folder, data.fingerprint, fit=fit, taken=taken, room=room)
+
+
+def _study_name(request: SearchRequest, preset: Preset, data: DataSet, settings: TrainSettings, space: Space) -> str:
     """Name the study by its data and what was asked, so that the same command finds it again.
 
     Number of trials, workers and budget may change from one start to the next; what the data hold is compared by
@@ -307,6 +332,7 @@ def _study_name(request: SearchRequest, data: DataSet, settings: TrainSettings, 
         "space": space.document.name,
         "preset": request.preset,
         "seed": request.seed,
+        **({"memory": False} if preset.has_memory_arms and not request.memory else {}),
     }
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
     base = re.sub(r"[^A-Za-z0-9._-]+", "-", data.name).strip("-._") or "data"

@@ -22,6 +22,7 @@ class Preset:
         has_method_arms: whether each method's published default is a reference arm too.
         startup: finished trials before the sampler stops proposing at random.
         confirm: fresh seeds on which the leader is compared with no mixing; 0 for none.
+        has_memory_arms: whether policies that won on the nearest data sets are reference arms too.
     """
 
     summary: str
@@ -31,11 +32,12 @@ class Preset:
     has_method_arms: bool
     startup: int
     confirm: int
+    has_memory_arms: bool = True
 
 
 PRESETS = {
     "smoke": Preset(
-        "shows that everything works, in a minute or two; too short to believe", 14, 8, "small", False, 6, 0
+        "shows that everything works, in a minute or two; too short to believe", 14, 8, "small", False, 6, 0, False
     ),
     "quick": Preset("a first look", 30, 20, "default", True, 10, 3),
     "standard": Preset("a result to act on", 64, 40, "default", True, 12, 5),

@@ -26,6 +26,7 @@ _COMMANDS = {
     "preview": "Draw your own images under every method.",
     "methods": "List what is registered, or show one method's card.",
     "policy": "Show or validate a policy file.",
+    "zoo": "Policies that won in earlier searches: list them, hand them on.",
     "plugins": "List plugins, or write a new one.",
     "check": "Hold a plugin's mixers against the conformance kit.",
     "ui": "Open MLflow's interface on the work folder's store.",

@@ -83,6 +83,12 @@ def search(
             rich_help_panel=_SEARCH,
         ),
     ] = None,
+    no_memory: Annotated[
+        bool,
+        typer.Option(
+            "--no-memory", help="Leave out what won on the nearest data sets searched before.", rich_help_panel=_SEARCH
+        ),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -143,6 +149,7 @@ def search(
         device=device,
         seed=seed,
         confirm=confirm,
+        memory=not no_memory,
         name=name,
         work=work,
         out=out,

@@ -49,7 +49,9 @@ class ComponentSpec(_Strict):
     def title(self) -> str:
         """Say name and the numbers that are usually looked for."""
         short = {"alpha": "a", "prob": "p", "low": "from", "high": "to"}
-        inner = [f"{short[k]}={v:.3g}" for k, v in self.params.items() if k in short and (k, v) not in _UNTOLD]
+        # A stranger's policy may hold anything where a number is expected; it is told apart when it is compiled.
+        numbers = {k: v for k, v in self.params.items() if k in short and isinstance(v, (int, float))}
+        inner = [f"{short[k]}={v:.3g}" for k, v in numbers.items() if (k, v) not in _UNTOLD]
         return " ".join([self.name, *inner])
 
 

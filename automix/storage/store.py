@@ -71,7 +71,7 @@ class Store:
 
         Args:
             study: its name.
-            verdict: plain JSON values; `automix.zoo` reads "finding" and "policy_key" of it.
+            verdict: plain JSON values; `automix.zoo` reads "kind" and "policy_key" of it.
         """
         statement = update(StudyRecord).where(StudyRecord.name == study)
         with self._transaction() as connection:

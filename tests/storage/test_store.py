@@ -116,9 +116,9 @@ def test_four_processes_on_a_fresh_file_lose_nothing(tmp_path):
 
 
 def test_a_verdict_that_comes_later_is_kept_with_its_study(with_study):
-    with_study.remember_verdict("s", {"finding": "better", "policy_key": "p1"})
-    with_study.remember_verdict("nobody", {"finding": "worse"})
-    assert [(study.name, study.verdict["finding"]) for study in with_study.studies()] == [("s", "better")]
+    with_study.remember_verdict("s", {"kind": "helps", "policy_key": "p1"})
+    with_study.remember_verdict("nobody", {"kind": "helps"})
+    assert [(study.name, study.verdict["kind"]) for study in with_study.studies()] == [("s", "helps")]
 
 
 def test_an_import_is_added_once_and_leaves_own_data_sets_alone(with_study):
