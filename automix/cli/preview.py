@@ -9,6 +9,7 @@ import typer
 
 from automix.cli.context import DEFAULT_WORK, WorkOption, app_of, say, split_names
 from automix.cli.progress import decoding
+from automix.errors import StorageError
 
 app = typer.Typer(add_completion=False)
 
@@ -42,6 +43,9 @@ def preview(
             image_size=image_size,
             progress=progress,
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(sheet)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(sheet)
+    except OSError as err:
+        raise StorageError(f"Cannot write {str(out)!r}: {err.strerror}. Choose another file with --out.") from err
     say(f"Wrote {out}.")

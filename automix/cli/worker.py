@@ -18,6 +18,11 @@ def worker(
     number: Annotated[int, typer.Option("--worker", help="Number of this worker, for its log.")] = 0,
 ) -> None:
     """Train slot after slot of a study until none is left."""
+    from automix.search.config import load_config
+    from automix.search.folder import StudyFolder
     from automix.search.worker import worker_main
 
+    load_config(
+        StudyFolder(work.absolute(), study)
+    )  # a mistyped name is told in one line, before signals are taken over
     raise typer.Exit(worker_main(study, work, number))
