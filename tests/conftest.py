@@ -85,6 +85,7 @@ def make_result() -> Callable[..., Any]:
                 "val/ece": 0.05,
                 "cost/img_s": 1000.0,
                 "cost/epoch_s": 0.1,
+                "cost/cpu_s": 0.1,
                 "seconds": 0.2,
             }
             for value in top1

@@ -23,6 +23,9 @@
 Importing this package imports Optuna; import it inside commands.
 """
 
+import sys
+
+from automix import CallablePackage
 from automix.search.config import Arm, StudyConfig, load_config
 from automix.search.folder import StudyFolder
 from automix.search.launch import Machine
@@ -50,3 +53,6 @@ __all__ = [
     "progress_of",
     "run_search",
 ]
+
+# The import of this package puts it where users find the function `automix.search`; it takes its place.
+sys.modules[__name__].__class__ = CallablePackage
