@@ -64,9 +64,10 @@ def remembered_arms(
     """
     if folder.config_file.exists():
         arms = tuple(arm for arm in load_config(folder).arms if arm.name.startswith(_PREFIX))
-        return Remembered(arms, tuple(map(_origin, arms)))
+        return Remembered(arms, tuple(_origin(arm, fingerprint) for arm in arms))
     candidates = _candidates(folder.work / "automix.db", fingerprint, with_own)
-    return _chosen(candidates, fit, set(taken), min(room, MAX_ARMS))
+    arms, notes = _chosen(candidates, fit, set(taken), min(room, MAX_ARMS))
+    return Remembered(arms, (*(_origin(arm, fingerprint) for arm in arms), *notes))
 
 
 def _candidates(database: Path, fingerprint: Fingerprint, with_own: bool) -> Sequence[Recollection]:
@@ -81,7 +82,8 @@ def _candidates(database: Path, fingerprint: Fingerprint, with_own: bool) -> Seq
 
 def _chosen(
     candidates: Sequence[Recollection], fit: Callable[[PolicyDocument], PolicyDocument], taken: set[str], most: int
-) -> Remembered:
+) -> tuple[tuple[Arm, ...], list[str]]:
+    """Return arms, and why others are none."""
     arms: list[Arm] = []
     notes: list[str] = []
     for candidate in candidates:
@@ -97,7 +99,7 @@ def _chosen(
         if policy.key() not in taken:
             taken.add(policy.key())
             arms.append(_arm(f"{_PREFIX}{len(arms) + 1}", policy, candidate))
-    return Remembered(tuple(arms), (*map(_origin, arms), *notes))
+    return tuple(arms), notes
 
 
 def _arm(name: str, policy: PolicyDocument, candidate: Recollection) -> Arm:
@@ -117,11 +119,12 @@ def _arm(name: str, policy: PolicyDocument, candidate: Recollection) -> Arm:
     return Arm(name=name, policy=policy.model_copy(update={"found_by": found_by}).to_dict())
 
 
-def _origin(arm: Arm) -> str:
+def _origin(arm: Arm, fingerprint: Fingerprint) -> str:
     """Say where an arm comes from; it is kept with the policy, so that a resumed study can say it too."""
     policy = PolicyDocument.from_dict(arm.policy)
     found = policy.found_by
-    near = "the same data" if found["distance"] == 0 else f"distance {found['distance']:.2f}"
+    is_same = found["content_hash"] == fingerprint.content_hash
+    near = "the very same images" if is_same else f"distance {found['distance']:.2f}"
     finding = f", verdict {found['finding']!r}" if found["finding"] else ""
     source = f", imported from {found['imported_from']}" if found["imported_from"] else ""
     return (

@@ -13,7 +13,7 @@ from automix.storage import DataSetRecord, ResultRecord, Store, StudyRecord
 from automix.tracking.keys import VAL_TOP1
 from automix.zoo.document import Finding, ZooEntry, portable
 
-__all__ = ["Winner", "all_winners", "own_winners"]
+__all__ = ["Winner", "all_winners", "mixers_of", "own_winners"]
 
 _PER_STUDY = 5
 # A winner that lost on fresh seeds is none; one that was not tried may be better than one that showed no difference.

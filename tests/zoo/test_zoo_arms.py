@@ -43,10 +43,14 @@ def test_winners_on_near_data_stand_right_after_no_mixing(work, known):
 
 def test_the_plan_says_where_they_come_from_and_how_near_that_is(work, known):
     (note,) = (note for note in plan(work).notes if note.startswith("memory-1"))
-    assert note.startswith("memory-1: cutmix")
-    assert "+20.00 points to no mixing on 'flowers' (distance 0.00" not in note  # equal numbers are not equal data
-    assert "+20.00 points to no mixing on 'flowers'" in note
-    assert "resnet18, 20 epochs" in note
+    assert note.startswith("memory-1: cutmix p=0.35")
+    assert note.endswith(", +20.00 points to no mixing on 'flowers' (distance 0.00; resnet18, 20 epochs).")
+
+
+def test_earlier_studies_of_the_very_same_images_are_named_as_such(work, remember):
+    found = plan(work)
+    remember("s", [(MIXUP, 0.6)], data=found.config.data_hash, features=dict(found.data.fingerprint.meta))
+    assert any("the very same images" in note for note in plan(work).notes)
 
 
 def test_without_an_earlier_study_nothing_is_added_and_no_database_is_made(work):

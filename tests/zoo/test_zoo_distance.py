@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from automix.data.fingerprint import meta_features
@@ -35,9 +36,7 @@ def test_senseless_features_of_a_stranger_give_a_distance_all_the_same(value):
     assert 0 <= distance(DIGITS, dict.fromkeys(DIGITS, value)) <= 3
 
 
-def test_every_scaled_feature_is_one_that_data_sets_have(monkeypatch):
-    import numpy as np
-
+def test_every_scaled_feature_is_one_that_data_sets_have():
     images = np.zeros((4, 1, 8, 8), dtype=np.uint8)
     known = meta_features(images, np.array([0, 0, 1, 1]), 2, {"train": 4, "val": 2, "test": 2})
     assert set(_SCALES) == set(known) - {"n_val", "n_test"}

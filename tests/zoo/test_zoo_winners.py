@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 
+from automix.manager import build_host
+from automix.planning import SearchRequest, plan_search
 from automix.policy import Branch, ComponentSpec, PolicyDocument
 from automix.zoo.winners import all_winners, own_winners
 
@@ -79,13 +82,8 @@ def test_a_policy_that_needs_files_stays_behind(store, remember):
 
 def test_a_real_study_leaves_what_winners_are_read_from(store, tmp_path):
     """The configuration that `automix.search` writes has the keys that are read here."""
-    from automix.manager import build_host
-    from automix.planning import SearchRequest, plan_search
-
     plan = plan_search(SearchRequest(data="digits", preset="smoke", limit=64, work=tmp_path, name="s"), build_host())
     store.remember_data(plan.config.data_hash, name="digits", meta_features=plan.data.fingerprint.meta)
-    import json
-
     store.remember_study("s", data_hash=plan.config.data_hash, config=json.loads(plan.config.to_json()))
     for slot, (policy, score) in enumerate([(PolicyDocument.of("none"), 0.5), (MIXUP, 0.6)]):
         row = {"policy_title": "", "policy": policy.to_dict(), "status": "complete", "epochs": 8}
