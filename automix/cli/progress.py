@@ -115,7 +115,7 @@ class _Lines:
             _print(note)
         for number in sorted(settled.keys() - self._seen):
             self._seen.add(number)
-            _print(_line(settled[number], progress))
+            _print(_line(settled[number], len(self._seen), progress))
             self._last = time.monotonic()
         if time.monotonic() - self._last > _LINE_EVERY_S:
             self._last = time.monotonic()
@@ -155,15 +155,15 @@ def _header(progress: SearchProgress) -> str:
 
 
 def _grid(progress: SearchProgress) -> Table:
-    table = Table(box=None, pad_edge=False, expand=True)
+    table = Table(box=None, pad_edge=False, expand=True, padding=(0, 2, 0, 0))
     for name, options in (
-        ("slot", {"justify": "right", "width": 5}),
+        ("slot", {"justify": "right", "width": 4}),
         ("policy", {"ratio": 1, "no_wrap": True, "overflow": "ellipsis"}),
-        ("epoch", {"justify": "right", "width": 8}),
-        ("val top-1", {"justify": "right", "width": 10}),
-        ("to none", {"justify": "right", "width": 9}),
-        ("log-loss", {"justify": "right", "width": 9}),
-        ("state", {"width": 9}),
+        ("epoch", {"justify": "right", "width": 7}),
+        ("val top-1", {"justify": "right", "width": 9}),
+        ("to none", {"justify": "right", "width": 7}),
+        ("log-loss", {"justify": "right", "width": 8}),
+        ("state", {"width": 8}),
     ):
         table.add_column(name, **options)
     for slot in [*_of(progress, "running"), *_best(progress)[:_TOP_ROWS]]:
@@ -185,8 +185,8 @@ def _cells(slot: SlotRecord, progress: SearchProgress) -> list[str]:
     ]
 
 
-def _line(slot: SlotRecord, progress: SearchProgress) -> str:
-    done = f"[{progress.n_settled}/{progress.n_trials}]"
+def _line(slot: SlotRecord, count: int, progress: SearchProgress) -> str:
+    done = f"[{count}/{progress.n_trials}]"
     if slot.error:
         return f"{done} slot {slot.slot} failed: {slot.error}"
     top1, delta, best = slot.metrics.get("val/top1", 0.0), _delta(slot, progress), _best(progress)
