@@ -16,7 +16,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from automix.errors import PolicyError
+from automix.errors import PluginError, PolicyError
 from automix.mixing.batch import Batch, MixedBatch, MixPlan, PairPlan
 from automix.mixing.buffers import Buffers
 from automix.mixing.component import Component
@@ -251,8 +251,11 @@ class Mixer(Component, ABC):
         )
 
     def move(self, images: Tensor, plan: Any, out: Tensor) -> Tensor:
-        """Write the mixed images into ``out``; the plan is this mixer's own type, on the images' device."""
-        raise NotImplementedError(f"{type(self).__name__}.move")  # a plugin author's bug: only `none` never gets here
+        """Write the mixed images into ``out``; the plan is this mixer's own type, on the images' device.
+
+        Every mixer defines it that draws more than `KeepPlan`.
+        """
+        raise PluginError(f"The mixer {self.name!r} draws plans of its own, so it must define `move`.")
 
     def shares(self, plan: Any, h: int, w: int, how: str) -> Tensor:
         """Compute `MixedBatch.shares` for a plan of this mixer's own type; constant weights unless overridden."""

@@ -51,8 +51,8 @@ def sqlite_url(path: Path | str) -> str:
     """Return the SQLAlchemy URL of a database file; absolute, so that every process means the same file.
 
     Example:
-        >>> sqlite_url("/work/automix.db")
-        'sqlite:////work/automix.db'
+        >>> sqlite_url("/data/automix.db")
+        'sqlite:////data/automix.db'
     """
     return f"sqlite:///{Path(path).absolute()}"
 
@@ -61,8 +61,8 @@ def sqlite_path(url: str) -> Path | None:
     """Return the file behind a SQLite URL, or None for another database or one in memory.
 
     Example:
-        >>> str(sqlite_path("sqlite:////work/automix.db")), sqlite_path("postgresql+psycopg://host/automix")
-        ('/work/automix.db', None)
+        >>> str(sqlite_path("sqlite:////data/automix.db")), sqlite_path("postgresql+psycopg://host/automix")
+        ('/data/automix.db', None)
     """
     scheme, _, rest = url.partition(":///")
     if scheme.partition("+")[0] != "sqlite" or not rest or rest.startswith(":memory:"):

@@ -30,7 +30,7 @@ ada@host:/ /mnt/ssh fuse.sshfs rw 0 0
 @pytest.mark.parametrize(
     ("path", "found"),
     [
-        ("/work/mine", None),
+        ("/data/mine", None),
         ("/home/ada/work", ("/home", "nfs4")),
         ("/home/ada/fast/work", None),
         ("/homework", None),
