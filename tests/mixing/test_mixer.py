@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from automix.errors import PolicyError
+from automix.errors import PluginError, PolicyError
 from automix.mixing import (
     AreaLabels,
     Batch,
@@ -153,3 +153,9 @@ def test_a_rule_for_after_the_forward_pass_says_what_to_call() -> None:
         PolicyError, match=r"'late' acts after the forward pass: use mix\.loss\(model, images, labels\)"
     ):
         Late().before(None, None)
+
+
+def test_a_mixer_with_plans_of_its_own_that_moves_nothing_is_told_so() -> None:
+    plan = PairPlan(perm=torch.tensor([1, 0]), lam=torch.ones(2))
+    with pytest.raises(PluginError, match=r"'no_slots'.*`move`"):
+        NoSlots().apply(torch.zeros(2, 1, 4, 4), plan)
