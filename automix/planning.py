@@ -170,7 +170,7 @@ def plan_search(
         folder = StudyFolder(request.work.absolute(), name)
         remembered = _remembered(folder, data, space, facts, arms, room=trials - len(arms) - 1)
         # Right after no mixing: what won elsewhere is the best guess there is before anything is known.
-        arms[1:1] = remembered.arms
+        arms = [arms[0], *remembered.arms, *(arm for arm in arms[1:] if arm not in remembered.arms)]
         notes += remembered.notes
     if trials <= len(arms):
         raise SettingError(
@@ -313,8 +313,7 @@ def _remembered(
             raise SettingError("one of its mixers does not work with these data or this model.")
         return whole
 
-    taken = {PolicyDocument.from_dict(arm.policy).key() for arm in arms}
-    return remembered_arms(folder, data.fingerprint, fit=fit, taken=taken, room=room)
+    return remembered_arms(folder, data.fingerprint, fit=fit, references=arms[1:], room=room)
 
 
 def _study_name(request: SearchRequest, preset: Preset, data: DataSet, settings: TrainSettings, space: Space) -> str:

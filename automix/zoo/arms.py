@@ -1,8 +1,11 @@
-"""Winners of earlier studies as reference arms of a new one: ``memory-1``, ``memory-2`` ..."""
+"""Winners of earlier studies as reference arms of a new one: ``memory-1``, ``memory-2`` ...
+
+A winner that is a reference arm anyway is not added again; it is tried sooner.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +32,7 @@ class Remembered:
     """What the memory adds to a study.
 
     Args:
-        arms: at most `MAX_ARMS`.
+        arms: what to try right after no mixing, in this order: at most `MAX_ARMS` new arms, and references among them.
         notes: where each comes from; which winners cannot take part, and why.
     """
 
@@ -42,7 +45,7 @@ def remembered_arms(
     fingerprint: Fingerprint,
     *,
     fit: Callable[[PolicyDocument], PolicyDocument],
-    taken: Collection[str],
+    references: Sequence[Arm],
     room: int,
     with_own: bool = True,
 ) -> Remembered:
@@ -54,7 +57,7 @@ def remembered_arms(
         folder: of the study.
         fingerprint: of its data.
         fit: writes a policy out in full; raises AutomixError where it cannot work with the data or the model.
-        taken: keys of the policies that are reference arms anyway.
+        references: arms that take part anyway.
         room: slots that may be given to it.
         with_own: whether earlier studies of the very same data count.
 
@@ -62,12 +65,20 @@ def remembered_arms(
         StorageError: the database cannot be used.
         StudyError: the study's file is damaged.
     """
+    notes: list[str] = []
     if folder.config_file.exists():
-        arms = tuple(arm for arm in load_config(folder).arms if arm.name.startswith(_PREFIX))
-        return Remembered(arms, tuple(_origin(arm, fingerprint) for arm in arms))
-    candidates = _candidates(folder.work / "automix.db", fingerprint, with_own)
-    arms, notes = _chosen(candidates, fit, set(taken), min(room, MAX_ARMS))
-    return Remembered(arms, (*(_origin(arm, fingerprint) for arm in arms), *notes))
+        arms = _as_stored(load_config(folder).arms, references)
+    else:
+        candidates = _candidates(folder.work / "automix.db", fingerprint, with_own)
+        arms, notes = _chosen(candidates, fit, references, min(room, MAX_ARMS))
+    origins = (_origin(arm, fingerprint) for arm in arms if arm.name.startswith(_PREFIX))
+    return Remembered(tuple(arms), (*origins, *notes))
+
+
+def _as_stored(stored: Sequence[Arm], references: Sequence[Arm]) -> list[Arm]:
+    """Return the arms of a study that was made already, in its order: remembered ones as stored, others as they are."""
+    now = {arm.name: arm for arm in references}
+    return [now.get(arm.name, arm) for arm in stored if arm.name in now or arm.name.startswith(_PREFIX)]
 
 
 def _candidates(database: Path, fingerprint: Fingerprint, with_own: bool) -> Sequence[Recollection]:
@@ -81,14 +92,17 @@ def _candidates(database: Path, fingerprint: Fingerprint, with_own: bool) -> Seq
 
 
 def _chosen(
-    candidates: Sequence[Recollection], fit: Callable[[PolicyDocument], PolicyDocument], taken: set[str], most: int
-) -> tuple[tuple[Arm, ...], list[str]]:
+    candidates: Sequence[Recollection],
+    fit: Callable[[PolicyDocument], PolicyDocument],
+    references: Sequence[Arm],
+    most: int,
+) -> tuple[list[Arm], list[str]]:
     """Return arms, and why others are none."""
+    known = {PolicyDocument.from_dict(arm.policy).key(): arm for arm in references}
     arms: list[Arm] = []
     notes: list[str] = []
+    n_new = 0
     for candidate in candidates:
-        if len(arms) >= most:
-            break
         entry = candidate.winner.entry
         try:
             policy = fit(entry.policy)
@@ -96,10 +110,14 @@ def _chosen(
             place = f"{candidate.winner.data.name!r}"
             notes.append(f"{entry.policy.title()}, which won on {place}, cannot take part: {err}")
             continue
-        if policy.key() not in taken:
-            taken.add(policy.key())
-            arms.append(_arm(f"{_PREFIX}{len(arms) + 1}", policy, candidate))
-    return tuple(arms), notes
+        if policy.key() not in known:
+            if n_new >= most:
+                break
+            n_new += 1
+            known[policy.key()] = _arm(f"{_PREFIX}{n_new}", policy, candidate)
+        if known[policy.key()] not in arms:
+            arms.append(known[policy.key()])
+    return arms, notes
 
 
 def _arm(name: str, policy: PolicyDocument, candidate: Recollection) -> Arm:

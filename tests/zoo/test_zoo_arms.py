@@ -85,11 +85,14 @@ def test_a_study_that_was_made_without_memory_stays_so(work, remember):
     assert plan(work).config.arms == first.config.arms
 
 
-def test_a_winner_that_is_a_reference_anyway_takes_no_second_slot(work, remember):
+def test_a_winner_that_is_a_reference_anyway_is_tried_sooner_and_takes_no_second_slot(work, remember):
+    usual = names(plan(work))
     remember("s", [(PolicyDocument.of("cutmix"), 0.9), (MIXUP, 0.6)], features=NEAR)
     found = plan(work)
-    assert remembered(found) == ["memory-1"]
-    assert "mixup" in str(found.config.arms[1].policy)
+    assert names(found) == ["none", "cutmix", "memory-1", *(name for name in usual if name not in ("none", "cutmix"))]
+    save_config(StudyFolder(work, found.config.name), found.config)
+    remember("later", [(PolicyDocument.of("resizemix"), 0.99)], data="b" * 32, features=NEAR)
+    assert plan(work).config.arms == found.config.arms
 
 
 def test_what_cannot_work_here_is_left_out_and_named(work, remember):
@@ -131,3 +134,9 @@ def test_the_memory_arms_train_in_the_space_where_it_holds_them(work, known):
     # prob is searched from 0.5 on and fmix is not in this space: outside, so the sampler cannot learn from them.
     assert [proposal.arm for proposal in proposals] == ["memory-1", "memory-2", "memory-3"]
     assert [bool(proposal.params) for proposal in proposals] == [False, False, False]
+
+
+def test_a_reference_of_many_branches_is_known_again_when_it_has_won(work, remember):
+    (arm,) = (arm for arm in plan(work).config.arms if arm.name == "trivialmix")
+    remember("s", [(PolicyDocument.from_dict(arm.policy), 0.9), (MIXUP, 0.6)], features=NEAR)
+    assert names(plan(work))[:3] == ["none", "trivialmix", "memory-1"]
