@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automix.confirming import confirm_leader, trainings
+from automix.confirming import confirm, is_unfinished, trainings
 from automix.errors import SettingError, unknown_name
 from automix.outputs import export_results, method_sheet
 from automix.planning import SearchPlan, SearchRequest, plan_search
@@ -15,6 +16,7 @@ from automix.search.launch import Machine
 from automix.search.progress import Progress
 from automix.search.result import SearchResult
 from automix.search.run import run_search
+from automix.search.supervisor import Ending
 from automix.tracking import Tracker, artifact_root, tracking_uri
 
 if TYPE_CHECKING:
@@ -137,7 +139,7 @@ def execute(
         SettingError: the budget holds no trial.
     """
     tracker = Tracker(tracking_uri(plan.work), artifact_root(plan.work))
-    return run_search(
+    result = run_search(
         plan.config,
         work=plan.work,
         host=plan.host,
@@ -150,13 +152,14 @@ def execute(
         export=lambda result: _finish(plan, result, tracker, announce),
         parameters=list(plan.space.parameters),
     )
+    return replace(result, ending=Ending.STOPPED) if is_unfinished(plan, result) else result
 
 
 def _finish(plan: SearchPlan, result: SearchResult, tracker: Tracker, announce: Callable[[str], None]) -> Path | None:
-    """Write the results; then confirm the leader, which takes longer, and write them again."""
+    """Write the results; then come to a verdict, which takes longer, and write them again."""
     policy = export_results(plan, result, tracker)
-    comparison = confirm_leader(plan, result, announce)
-    return policy if comparison is None else export_results(plan, result, tracker, comparison)
+    confirmation = confirm(plan, result, machine_for(plan), announce)
+    return policy if confirmation is None else export_results(plan, result, tracker, confirmation)
 
 
 def _search_budget(plan: SearchPlan, trial_s: float) -> float | None:
@@ -167,9 +170,10 @@ def _search_budget(plan: SearchPlan, trial_s: float) -> float | None:
     """
     if plan.budget_s is None:
         return None
-    left_s = plan.budget_s - trainings(plan) * trial_s
+    confirm_s = trainings(plan) * trial_s / machine_for(plan).n_workers
+    left_s = plan.budget_s - confirm_s
     if left_s < trial_s:
-        needed_s = (trainings(plan) + 1) * trial_s
+        needed_s = confirm_s + trial_s
         raise SettingError(
             f"Expected a budget of at least {needed_s:.0f} s, for one trial and {trainings(plan)} trainings on fresh "
             f"seeds, but got {plan.budget_s:.0f} s (--budget). Fewer --epochs or --confirm 0 need less."

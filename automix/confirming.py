@@ -1,108 +1,246 @@
-"""The last step of a search: its leader and no mixing, trained again in pairs on fresh seeds.
+"""The last step of a search: the best policies and the references again, on fresh seeds, and the verdict.
 
-Every finished training is kept in the study's folder: the same command goes on after an interruption, and a leader that
-stays the leader of an extended search is not trained again.
+Every finished training and every look at the test images is kept in the study's folder: the same command goes on after
+an interruption, and what an extended search confirms again is not trained again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from automix.errors import AutomixError
 from automix.planning import SearchPlan
 from automix.policy import PolicyDocument
-from automix.report.verdict import Comparison
 from automix.search.folder import StudyFolder, replace_text
-from automix.search.leaderboard import reference_of
-from automix.search.ledger import SlotRecord
+from automix.search.launch import Machine
+from automix.search.leaderboard import NO_MIXING
+from automix.search.ledger import SlotRecord, SlotState
+from automix.search.memory import remember_verdict
 from automix.search.result import SearchResult
+from automix.search.rounds import Confirmed, ConfirmPlan, Entrant, Round, fresh_seeds
 from automix.search.supervisor import Ending
+from automix.verdict.decision import DEFAULT, Arm, Subject, Verdict, arms_to_test, decide
+from automix.verdict.scores import Scores
+from automix.verdict.words import record
 
-__all__ = ["confirm_leader", "stored_comparison", "trainings"]
+__all__ = ["N_BEST", "Confirmation", "confirm", "is_unfinished", "stored_confirmation", "trainings"]
 
-_FILE = "confirm.json"
+N_BEST = 3
+"""How many policies of the ranking are trained again, beside the references."""
+_REFERENCES = (NO_MIXING, "trivialmix", DEFAULT)
 
-_Runs = dict[str, dict[str, float]]
-"""Policy key -> seed -> test accuracy."""
+
+@dataclass(frozen=True)
+class Confirmation:
+    """A verdict with the models that it rests on.
+
+    Attributes:
+        verdict: what may be claimed.
+        entrants: the policies by name of their arm.
+        rounds: their trainings, in the order of the seeds.
+    """
+
+    verdict: Verdict
+    entrants: Mapping[str, Entrant]
+    rounds: Mapping[str, tuple[tuple[Round, Confirmed], ...]]
+
+    @property
+    def recommended(self) -> str:
+        """Name of the arm to train with: the winner where it is shown to help, else no mixing."""
+        return self.verdict.winner if self.verdict.kind == "helps" else NO_MIXING
+
+    def best_round(self, arm: str) -> tuple[Round, Confirmed]:
+        """Return the training of an arm whose model is the best on validation."""
+        return max(self.rounds[arm], key=lambda pair: (pair[1].val_top1, -pair[1].val_logloss))
+
+    def document(self, arm: str) -> PolicyDocument:
+        """Return an arm's policy with fitted statistics."""
+        one, result = self.best_round(arm)
+        return PolicyDocument.from_dict(one.entrant.policy if result.policy is None else result.policy)
+
+    def models(self) -> dict[str, Path]:
+        """Name every model, such as "cutmix_a_0.7_p_0.8-seed1"."""
+        return {
+            f"{_slug(self.entrants[arm].title)}-seed{i}": one.model_file
+            for arm, rounds in self.rounds.items()
+            for i, (one, _) in enumerate(rounds, start=1)
+        }
 
 
 def trainings(plan: SearchPlan) -> int:
-    """Count the trainings that confirming takes."""
-    return 2 * plan.confirm
+    """Count the trainings that confirming takes at most."""
+    return (N_BEST + len(_REFERENCES)) * plan.confirm
 
 
-def confirm_leader(plan: SearchPlan, result: SearchResult, announce: Callable[[str], None]) -> Comparison | None:
-    """Train the leader and no mixing on fresh seeds and look at the test images.
+def confirm(
+    plan: SearchPlan, result: SearchResult, machine: Machine, announce: Callable[[str], None]
+) -> Confirmation | None:
+    """Train on fresh seeds, choose a winner on validation, open the test images and come to a verdict.
 
     Args:
         plan: of the search.
         result: what it found.
-        announce: told before and after each training.
+        machine: what the trainings share.
+        announce: told how it gets on.
 
     Returns:
-        The comparison; None where none was asked for, the search was stopped, or the leader is no mixing.
+        The verdict; None where none was asked for, the search or this was stopped, or no mixing could not be trained.
+
+    Raises:
+        StudyError: the trainings cannot be run.
     """
-    best, none = result.best, reference_of(result.slots.values())
-    if not plan.confirm or result.ending is Ending.STOPPED or best is None or none is None or not _is_mixing(best):
+    stage = _stage(plan, result)
+    if stage is None:
         return None
-    from automix.search.confirm import confirm, fresh_seeds
+    from automix.search.confirm_stage import run_confirm_stage
 
-    runs = _read(result.folder)
-    seeds = fresh_seeds(plan.config.seed, plan.confirm)
-    missing = [(seed, slot) for seed in seeds for slot in (none, best) if str(seed) not in runs.get(_key(slot), {})]
-    if missing:
-        announce(f"Training the leader and no mixing on {len(seeds)} fresh seeds, {len(missing)} trainings:")
-    for i, (seed, slot) in enumerate(missing, start=1):
-        title, document = slot.proposal.title, PolicyDocument.from_dict(slot.proposal.policy)
-        try:
-            (run,) = confirm(plan.data, {title: document}, plan.settings, [seed], registry=plan.host.registry).runs
-        except AutomixError as err:
-            announce(f"No comparison on fresh seeds: {title} failed there: {err}")
-            return None
-        runs.setdefault(_key(slot), {})[str(seed)] = run.metrics["test/top1"]
-        _write(result.folder, runs, len(plan.data.splits["test"]))
-        announce(f"[{i}/{len(missing)}] {title}: {100 * run.metrics['test/top1']:.2f} % of the test images")
-    return stored_comparison(result.folder, best, none)
-
-
-def stored_comparison(folder: StudyFolder, best: SlotRecord | None, none: SlotRecord | None) -> Comparison | None:
-    """Return the comparison that was made for this leader, if there is one."""
-    if best is None or none is None or not _is_mixing(best):
+    expected_s = result.best.seconds if result.best is not None else None
+    if not run_confirm_stage(stage, result.folder, machine, announce, expected_s=expected_s):
         return None
-    runs = _read(folder)
-    own, reference = runs.get(_key(best), {}), runs.get(_key(none), {})
-    seeds = [seed for seed in own if seed in reference]
-    if not seeds:
+    trained = _trained(stage, result.folder)
+    for name in sorted({one.name for one in stage.entrants} - trained.keys()):
+        announce(f"{name} could not be trained on every fresh seed and takes no part in the verdict.")
+    if NO_MIXING not in trained:
         return None
-    return Comparison(
-        policy=best.proposal.title,
-        seeds=tuple(map(int, seeds)),
-        own=tuple(own[seed] for seed in seeds),
-        none=tuple(reference[seed] for seed in seeds),
-        n_test=int(json.loads(_file(folder).read_text(encoding="utf-8"))["n_test"]),
+    arms = [_arm(name, rounds) for name, rounds in trained.items()]
+    tested = arms_to_test(arms)
+    opened = _note_opening(result.folder, [one for name in tested for one, _ in trained[name]])
+    if not all(one.answers_file.exists() for name in tested for one, _ in trained[name]):
+        announce(f"Opening the test images for {', '.join(tested)}.")
+    _open(plan, result.folder, [pair for name in tested for pair in trained[name]])
+    verdict = decide(_subject(plan, stage, opened), arms, _answers(trained, tested))
+    _store(result.folder, stage, verdict)
+    winner = trained[verdict.winner][0][0].entrant
+    remember_verdict(result, {**record(verdict), "policy_key": winner.key})
+    return _confirmation(stage, verdict, trained)
+
+
+def stored_confirmation(plan: SearchPlan, result: SearchResult) -> Confirmation | None:
+    """Return the verdict that was come to for this state of the study, if there is one; nothing is trained."""
+    stage = _stage(plan, result)
+    file = _verdict_file(result.folder)
+    if stage is None or not file.exists():
+        return None
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    if stored["rounds"] != _names(stage.rounds(result.folder)):
+        return None
+    return _confirmation(stage, Verdict.from_dict(stored["verdict"]), _trained(stage, result.folder))
+
+
+def is_unfinished(plan: SearchPlan, result: SearchResult) -> bool:
+    """Whether trainings on fresh seeds are still to be done."""
+    stage = _stage(plan, result)
+    return stage is not None and any(one.result() is None for one in stage.rounds(result.folder))
+
+
+def _stage(plan: SearchPlan, result: SearchResult) -> ConfirmPlan | None:
+    """Name who is trained again; None where nobody is."""
+    entrants = _entrants(result)
+    if not plan.confirm or result.ending is Ending.STOPPED or NO_MIXING not in entrants or len(entrants) < 2:
+        return None
+    return ConfirmPlan(tuple(entrants.values()), fresh_seeds(plan.config.seed, plan.confirm))
+
+
+def _entrants(result: SearchResult) -> dict[str, Entrant]:
+    """Choose the best distinct policies that mix, and the references; only what trained to the end in the search."""
+    ranked = [result.slots[row.slot] for row in result.leaderboard]
+    complete = [slot for slot in ranked if slot.state is SlotState.COMPLETE]
+    distinct = list({slot.proposal.key: slot for slot in reversed(complete)}.values())[::-1]
+    best = [slot for slot in distinct if PolicyDocument.from_dict(slot.proposal.policy).is_mixing][:N_BEST]
+    references = [slot for slot in complete if slot.proposal.arm in _REFERENCES]
+    chosen = {slot.proposal.key: slot for slot in [*best, *references]}
+    # No mixing first; a policy that the sampler found and that is a reference too goes by the reference's name.
+    ordered = sorted(chosen.values(), key=lambda slot: slot.proposal.arm != NO_MIXING)
+    return {one.name: one for one in map(_entrant, ordered)}
+
+
+def _entrant(slot: SlotRecord) -> Entrant:
+    proposal = slot.proposal
+    return Entrant(proposal.arm or f"slot {slot.slot}", proposal.title, proposal.key, proposal.policy)
+
+
+_Trained = dict[str, tuple[tuple[Round, Confirmed], ...]]
+
+
+def _trained(stage: ConfirmPlan, folder: StudyFolder) -> _Trained:
+    """Return those that were trained on every seed."""
+    rounds: dict[str, list[tuple[Round, Confirmed]]] = {one.name: [] for one in stage.entrants}
+    for one in stage.rounds(folder):
+        result = one.result()
+        if result is not None and not result.error:
+            rounds[one.entrant.name].append((one, result))
+    return {name: tuple(found) for name, found in rounds.items() if len(found) == len(stage.seeds)}
+
+
+def _arm(name: str, rounds: Sequence[tuple[Round, Confirmed]]) -> Arm:
+    return Arm(
+        name=name,
+        title=rounds[0][0].entrant.title,
+        val_top1=tuple(result.val_top1 for _, result in rounds),
+        val_logloss=tuple(result.val_logloss for _, result in rounds),
     )
 
 
-def _is_mixing(slot: SlotRecord) -> bool:
-    return PolicyDocument.from_dict(slot.proposal.policy).is_mixing
+def _open(plan: SearchPlan, folder: StudyFolder, rounds: Sequence[tuple[Round, Confirmed]]) -> None:
+    from automix.verdict.opening import Exam, open_test
+
+    exams = [
+        Exam(one.model_file, result.policy or one.entrant.policy, result.temperature, one.answers_file)
+        for one, result in rounds
+    ]
+    open_test(
+        exams, data_key=plan.config.data_key, work=folder.work, settings=plan.settings, registry=plan.host.registry
+    )
 
 
-def _key(slot: SlotRecord) -> str:
-    return slot.proposal.key
+def _answers(trained: _Trained, tested: Sequence[str]) -> dict[str, Scores]:
+    from automix.verdict.opening import read_answers
+
+    return {name: Scores([read_answers(one.answers_file) for one, _ in trained[name]]) for name in tested}
 
 
-def _file(folder: StudyFolder) -> Path:
-    return folder.path / _FILE
+def _note_opening(folder: StudyFolder, rounds: Sequence[Round]) -> int:
+    """Write down whom the test images are opened for, before they are; return how many times that has happened."""
+    file = folder.path / "confirm" / "opened.json"
+    looks: list[list[str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    names = _names(rounds)
+    if set(names) - {name for look in looks for name in look}:
+        looks.append(names)
+        replace_text(file, json.dumps(looks, indent=1) + "\n")
+    return len(looks)
 
 
-def _read(folder: StudyFolder) -> _Runs:
-    if not _file(folder).exists():
-        return {}
-    runs: _Runs = json.loads(_file(folder).read_text(encoding="utf-8"))["runs"]
-    return runs
+def _subject(plan: SearchPlan, stage: ConfirmPlan, opened: int) -> Subject:
+    return Subject(
+        data=plan.data.name,
+        model=plan.settings.model,
+        epochs=plan.settings.epochs,
+        n_test=len(plan.data.splits["test"]),
+        seeds=stage.seeds,
+        opened=opened,
+    )
 
 
-def _write(folder: StudyFolder, runs: _Runs, n_test: int) -> None:
-    replace_text(_file(folder), json.dumps({"n_test": n_test, "runs": runs}, indent=1) + "\n")
+def _confirmation(stage: ConfirmPlan, verdict: Verdict, trained: _Trained) -> Confirmation:
+    return Confirmation(verdict, {one.name: one for one in stage.entrants}, trained)
+
+
+def _store(folder: StudyFolder, stage: ConfirmPlan, verdict: Verdict) -> None:
+    content = {"rounds": _names(stage.rounds(folder)), "verdict": verdict.to_dict()}
+    replace_text(_verdict_file(folder), json.dumps(content, indent=1) + "\n")
+
+
+def _verdict_file(folder: StudyFolder) -> Path:
+    return folder.path / "confirm" / "verdict.json"
+
+
+def _names(rounds: Sequence[Round]) -> list[str]:
+    return [one.path.name for one in rounds]
+
+
+def _slug(title: str) -> str:
+    """Make a file name of a policy's title."""
+    kept = "".join(char if char.isalnum() or char in ".-" else "_" for char in title)
+    return "_".join(part for part in kept.split("_") if part)[:60]

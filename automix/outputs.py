@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,17 +23,21 @@ from automix.report.plots import PLOTS, draw_png
 from automix.search.leaderboard import LeaderboardRow
 from automix.search.ledger import SlotRecord
 from automix.search.result import SearchResult
-from automix.summary import caution, facts, headline, is_recommended, usage_lines
+from automix.summary import facts, headline, is_recommended, remarks, usage_lines
 from automix.tracking import Tracker, keys
+from automix.verdict import record
+from automix.verdict.scores import METRICS
 
 if TYPE_CHECKING:
+    from automix.confirming import Confirmation
     from automix.data import DataSet
     from automix.registry import Registry
-    from automix.report.verdict import Comparison
+    from automix.verdict import Verdict
 
 __all__ = [
     "LEADERBOARD_METRICS",
     "Outputs",
+    "confirm_rows",
     "export_results",
     "leaderboard_rows",
     "method_sheet",
@@ -51,13 +56,28 @@ class Outputs:
 
     @property
     def policy(self) -> Path:
-        """The best policy."""
+        """The policy to train with."""
         return self.folder / "policy.yaml"
+
+    @property
+    def candidate(self) -> Path:
+        """The policy that was compared with no mixing where no difference was found."""
+        return self.folder / "candidate.yaml"
 
     @property
     def leaderboard(self) -> Path:
         """Every slot, a row each."""
         return self.folder / "leaderboard.csv"
+
+    @property
+    def confirm(self) -> Path:
+        """Every training on a fresh seed, a row each."""
+        return self.folder / "confirm.csv"
+
+    @property
+    def models(self) -> Path:
+        """The models of those trainings."""
+        return self.folder / "models"
 
     @property
     def sheet(self) -> Path:
@@ -71,7 +91,7 @@ class Outputs:
 
     @property
     def model(self) -> Path:
-        """The model of the best trial."""
+        """A model trained with the policy: of the fresh seeds the best on validation, without them the best trial's."""
         return self.folder / "model.safetensors"
 
     def files(self) -> dict[str, Path]:
@@ -79,14 +99,17 @@ class Outputs:
         return {
             "report": self.report,
             "policy": self.policy,
-            "contact sheet": self.sheet,
-            "leaderboard": self.leaderboard,
+            "candidate": self.candidate,
             "model": self.model,
+            "all models": self.models,
+            "fresh seeds": self.confirm,
+            "leaderboard": self.leaderboard,
+            "contact sheet": self.sheet,
         }
 
 
 def export_results(
-    plan: SearchPlan, result: SearchResult, tracker: Tracker | None = None, comparison: Comparison | None = None
+    plan: SearchPlan, result: SearchResult, tracker: Tracker | None = None, confirmation: Confirmation | None = None
 ) -> Path | None:
     """Write everything; called while the study is still locked, also after a stop.
 
@@ -94,7 +117,7 @@ def export_results(
         plan: what was searched.
         result: what was found so far.
         tracker: also shows it in MLflow, on the study's run.
-        comparison: of the leader with no mixing on fresh seeds.
+        confirmation: the verdict, once there is one.
 
     Returns:
         The policy file; None where no trial has trained to the end.
@@ -105,32 +128,53 @@ def export_results(
     outputs = Outputs(result.out)
     try:
         outputs.folder.mkdir(parents=True, exist_ok=True)
-        outputs.leaderboard.write_text(_csv(leaderboard_rows(result, comparison)), encoding="utf-8")
-        best = _best_policy(plan, result, comparison)
+        outputs.leaderboard.write_text(_csv(leaderboard_rows(result)), encoding="utf-8")
+        best = _best_policy(plan, result, confirmation)
         if best is not None:
             best = save_document(best, outputs.policy)
-        if result.best_checkpoint is not None:
-            shutil.copyfile(result.best_checkpoint, outputs.model)
+        _write_models(outputs, result, confirmation)
+        _write_confirmation(plan, result, outputs, confirmation)
         sheet = method_sheet(plan.data, _shown_policies(plan, best), plan.host.registry)
         outputs.sheet.write_bytes(sheet)
-        report = _report(plan, result, best, sheet, comparison)
+        report = _report(plan, result, best, sheet, confirmation)
         outputs.report.write_text(render_report(report), encoding="utf-8")
     except OSError as err:
         raise StorageError(f"Cannot write the results to {str(outputs.folder)!r}: {err.strerror}.") from err
     if tracker is not None:
-        _show_in_mlflow(tracker, result, outputs, report)
+        _show_in_mlflow(tracker, result, outputs, report, confirmation)
     return outputs.policy if best is not None else None
 
 
-def leaderboard_rows(result: SearchResult, comparison: Comparison | None = None) -> list[dict[str, Any]]:
+def leaderboard_rows(result: SearchResult) -> list[dict[str, Any]]:
     """Return the ranking as flat rows, for CSV and JSON; see `leaderboard_row`."""
-    fresh = {} if comparison is None or result.best is None else {result.best.slot: comparison}
-    return [leaderboard_row(row, result.slots[row.slot], fresh.get(row.slot)) for row in result.leaderboard]
+    return [leaderboard_row(row, result.slots[row.slot]) for row in result.leaderboard]
 
 
-def leaderboard_row(row: LeaderboardRow, slot: SlotRecord, fresh: Comparison | None = None) -> dict[str, Any]:
-    """Flatten one row: identity, metrics of the last epoch (shares, nats), cost, what fresh seeds gave."""
-    low, high = (None, None) if fresh is None or fresh.interval is None else fresh.interval
+def confirm_rows(confirmation: Confirmation) -> list[dict[str, Any]]:
+    """Return the trainings on fresh seeds as flat rows; what no test image was opened for is None there."""
+    models = list(confirmation.models())
+    rows: list[dict[str, Any]] = []
+    for arm, rounds in confirmation.rounds.items():
+        test = confirmation.verdict.arm(arm).test
+        for i, (one, trained) in enumerate(rounds):
+            rows.append(
+                {
+                    "arm": arm,
+                    "policy": one.entrant.title,
+                    "seed": one.seed,
+                    keys.VAL_TOP1: trained.val_top1,
+                    keys.VAL_LOGLOSS: trained.val_logloss,
+                    **{f"test/{name}": test[name][i] if test else None for name in METRICS},
+                    "temperature": trained.temperature,
+                    "model": f"models/{models[len(rows)]}.safetensors",
+                    "policy_key": one.entrant.key,
+                }
+            )
+    return rows
+
+
+def leaderboard_row(row: LeaderboardRow, slot: SlotRecord) -> dict[str, Any]:
+    """Flatten one row: identity, metrics of the last epoch (shares, nats), cost."""
     return {
         "rank": row.rank,
         "policy": row.title,
@@ -142,10 +186,6 @@ def leaderboard_row(row: LeaderboardRow, slot: SlotRecord, fresh: Comparison | N
         "epochs": row.epochs,
         "images_per_s": row.images_per_s,
         "overhead": row.overhead,
-        "fresh_seeds": None if fresh is None else len(fresh.seeds),
-        "fresh_delta_test_top1": None if fresh is None else fresh.mean,
-        "fresh_delta_low": low,
-        "fresh_delta_high": high,
         "slot": row.slot,
         "copied_from": row.copied_from,
         "policy_key": row.policy_key,
@@ -172,32 +212,78 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _best_policy(plan: SearchPlan, result: SearchResult, comparison: Comparison | None) -> PolicyDocument | None:
-    """Return the leading policy with what a reader must know about where it comes from."""
+def _best_policy(plan: SearchPlan, result: SearchResult, confirmation: Confirmation | None) -> PolicyDocument | None:
+    """Return the policy to train with, and what a reader must know about where it comes from.
+
+    Without a verdict it is the leading one; with one it is the winner if that is shown to help, else no mixing.
+    """
+    if confirmation is not None:
+        return _with_origin(plan, result, confirmation.document(confirmation.recommended), record(confirmation.verdict))
     if result.document is None or result.best is None:
         return None
     row = result.leaderboard[0]
     metrics = {name: round(float(row.metrics[name]), 6) for name in LEADERBOARD_METRICS if name in row.metrics}
     kind = {"kind": "single-seed ranking", "note": f"{headline(result, len(plan.data.splits['val']))} {result.note}"}
-    verdict = {**(kind if comparison is None else comparison.to_dict()), **metrics}
+    verdict: dict[str, Any] = {**kind, **metrics}
     if row.delta_top1 is not None:
         verdict["delta_top1_to_no_mixing"] = round(row.delta_top1, 6)
+    return _with_origin(plan, result, PolicyDocument.from_dict(result.document), verdict)
+
+
+def _with_origin(
+    plan: SearchPlan, result: SearchResult, document: PolicyDocument, verdict: Mapping[str, Any]
+) -> PolicyDocument:
+    slots = [slot for slot, record in result.slots.items() if record.proposal.key == document.key()]
     found_by = {
         "study": result.study,
         "data": plan.data.name,
         "content_hash": plan.data.fingerprint.content_hash,
         "trials": len(result.slots),
-        "slot": result.best.slot,
+        **({"slot": min(slots)} if slots else {}),
         "versions": dict(plan.config.versions),
     }
-    document = PolicyDocument.from_dict(result.document)
     fields = {
         "classes": plan.data.classes,
         "found_by": found_by,
-        "verdict": verdict,
+        "verdict": dict(verdict),
         "trained_with": plan.settings.to_dict(),
     }
     return document.model_copy(update=fields)
+
+
+def _write_models(outputs: Outputs, result: SearchResult, confirmation: Confirmation | None) -> None:
+    """Bring the trained models to the results, without using their space twice where the file system allows it."""
+    if confirmation is None:
+        if result.best_checkpoint is not None:
+            _link(result.best_checkpoint, outputs.model)
+        return
+    shutil.rmtree(outputs.models, ignore_errors=True)
+    outputs.models.mkdir()
+    for name, path in confirmation.models().items():
+        _link(path, outputs.models / f"{name}.safetensors")
+    best, _ = confirmation.best_round(confirmation.recommended)
+    _link(best.model_file, outputs.model)
+
+
+def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)
+
+
+def _write_confirmation(
+    plan: SearchPlan, result: SearchResult, outputs: Outputs, confirmation: Confirmation | None
+) -> None:
+    outputs.candidate.unlink(missing_ok=True)
+    if confirmation is None:
+        return
+    outputs.confirm.write_text(_csv(confirm_rows(confirmation)), encoding="utf-8")
+    verdict = confirmation.verdict
+    if verdict.kind == "no_difference":
+        compared = _with_origin(plan, result, confirmation.document(verdict.winner), record(verdict))
+        save_document(compared, outputs.candidate)
 
 
 def _shown_policies(plan: SearchPlan, best: PolicyDocument | None) -> dict[str, PolicyDocument]:
@@ -207,21 +293,20 @@ def _shown_policies(plan: SearchPlan, best: PolicyDocument | None) -> dict[str, 
 
 
 def _report(
-    plan: SearchPlan, result: SearchResult, best: PolicyDocument | None, sheet: bytes, comparison: Comparison | None
+    plan: SearchPlan, result: SearchResult, best: PolicyDocument | None, sheet: bytes, confirmation: Confirmation | None
 ) -> StudyReport:
     policy = Outputs(result.out).policy
-    heading = "Use it" if is_recommended(result, comparison) else "Try it all the same"
     return StudyReport(
         study=result.study,
-        headline=headline(result, len(plan.data.splits["val"]), comparison),
-        caution=caution(result, comparison),
+        headline=headline(result, len(plan.data.splits["val"]), confirmation),
+        remarks=remarks(result, confirmation),
         facts=facts(plan, result),
         trials=[_trial_row(row, result.slots[row.slot]) for row in result.leaderboard],
-        comparison=comparison,
+        verdict=None if confirmation is None else confirmation.verdict,
         space=[row._asdict() for row in plan.space.summary()],
         left_out=plan.space.left_out,
         policy_yaml="" if best is None else dump_yaml(best.to_dict()),
-        usage={heading: usage_lines(policy, plan)} if best is not None and best.is_mixing else {},
+        usage={"Use it": usage_lines(policy, plan)} if is_recommended(result, confirmation) else {},
         images={"The same image pairs under every method": sheet},
         notes=[*plan.data.notes, *plan.notes, *result.problems],
     )
@@ -250,8 +335,17 @@ def _method(slot: SlotRecord) -> str:
     return slot.proposal.arm if slot.proposal.arm and len(names) > 2 else "+".join(names)
 
 
-def _show_in_mlflow(tracker: Tracker, result: SearchResult, outputs: Outputs, report: StudyReport) -> None:
-    for path in (outputs.policy, outputs.leaderboard, outputs.sheet, outputs.report):
+def _show_in_mlflow(
+    tracker: Tracker,
+    result: SearchResult,
+    outputs: Outputs,
+    report: StudyReport,
+    confirmation: Confirmation | None,
+) -> None:
+    if confirmation is not None:
+        tracker.conclude(result.parent_run, *_mlflow_verdict(confirmation.verdict))
+        tracker.describe(result.parent_run, "\n\n".join([report.headline, *report.remarks]))
+    for path in (outputs.policy, outputs.leaderboard, outputs.confirm, outputs.sheet, outputs.report):
         if path.exists():
             tracker.artifact(result.parent_run, path, "results")
     for name, _, plot in PLOTS:
@@ -259,3 +353,12 @@ def _show_in_mlflow(tracker: Tracker, result: SearchResult, outputs: Outputs, re
         picture.parent.mkdir(exist_ok=True)
         picture.write_bytes(draw_png(report, plot))
         tracker.artifact(result.parent_run, picture, "plots")
+
+
+def _mlflow_verdict(verdict: Verdict) -> tuple[dict[str, str], dict[str, float]]:
+    """Return tags and metrics of the study's run."""
+    tags = {keys.VERDICT: verdict.kind, keys.WINNER: verdict.arm(verdict.winner).title}
+    gain = verdict.gain
+    if gain is None:
+        return tags, {}
+    return tags, {keys.GAIN: gain.mean, keys.GAIN_LOW: gain.low, keys.GAIN_HIGH: gain.high}

@@ -18,7 +18,6 @@ from automix.data import DataSet, open_data
 from automix.errors import AutomixError, SettingError
 from automix.policy import PolicyDocument, complete
 from automix.presets import Preset, parse_time, preset_of
-from automix.report.verdict import MAX_SEEDS
 from automix.search.config import Arm, StudyConfig
 from automix.search.folder import StudyFolder
 from automix.spaces import Facts, Space, compose, load_space
@@ -35,6 +34,7 @@ __all__ = ["SearchPlan", "SearchRequest", "plan_search"]
 
 _REFERENCES = ("none", "trivialmix", "timm_default", "deit")
 _FEW_REFERENCES = _REFERENCES[:3]
+_MAX_SEEDS = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _VERSIONED = ("torch", "torchvision", "timm", "optuna", "mlflow")
 
@@ -61,7 +61,7 @@ class SearchRequest:
         workers: trials at a time.
         device: "auto", "cpu", "cuda" or "cuda:N".
         seed: of everything.
-        confirm: fresh seeds on which the leader is compared with no mixing.
+        confirm: fresh seeds on which the best policies and the references are trained again; 0 for no verdict.
         memory: whether policies that won on the nearest data sets take part, where the preset has them.
         name: of the study; made from the request where it is not given, so that the same request finds its study again.
         work: work folder.
@@ -98,7 +98,7 @@ class SearchPlan:
 
     Args:
         request: what was asked.
-        data: the opened data set.
+        data: the opened data set, its test images kept back for the verdict.
         settings: of every trial.
         space: composed and filtered.
         config: of the study.
@@ -159,7 +159,7 @@ def plan_search(
         strict=request.strict,
         sources=openers,
         progress=progress,
-    )
+    ).without_test()
     settings = _settings(request, preset, data, space_name)
     facts = _facts(data, settings)
     space = compose(document, registry, facts)
@@ -214,8 +214,11 @@ def _check(request: SearchRequest) -> None:
         value = getattr(request, name)
         if value is not None and value < lowest:
             raise SettingError(f"Expected `{name}` of at least {lowest} but got {value} (--{name.replace('_', '-')}).")
-    if request.confirm is not None and request.confirm > MAX_SEEDS:
-        raise SettingError(f"Expected `confirm` of at most {MAX_SEEDS} but got {request.confirm} (--confirm).")
+    if request.confirm is not None and (request.confirm == 1 or request.confirm > _MAX_SEEDS):
+        raise SettingError(
+            f"Expected `confirm` of 0 or from 2 (one seed has no spread) to {_MAX_SEEDS} but got {request.confirm} "
+            f"(--confirm)."
+        )
     if request.lr is not None and not 0 < request.lr < math.inf:
         raise SettingError(f"Expected `lr` above 0 and finite but got {request.lr:g} (--lr).")
 

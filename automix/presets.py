@@ -21,7 +21,7 @@ class Preset:
         space: search space.
         has_method_arms: whether each method's published default is a reference arm too.
         startup: finished trials before the sampler stops proposing at random.
-        confirm: fresh seeds on which the leader is compared with no mixing; 0 for none.
+        confirm: fresh seeds on which the best policies and the references are trained again; 0 for no verdict.
         has_memory_arms: whether policies that won on the nearest data sets are reference arms too.
     """
 

@@ -11,23 +11,24 @@ from automix.policy import PolicyDocument
 from automix.search.ledger import SlotState
 from automix.search.result import SearchResult
 from automix.tracking import keys
+from automix.verdict import advice, details, sentence
 
 if TYPE_CHECKING:
-    from automix.report.verdict import Comparison
+    from automix.confirming import Confirmation
 
-__all__ = ["augmentation_text", "caution", "facts", "headline", "is_recommended", "usage_lines"]
+__all__ = ["augmentation_text", "facts", "headline", "is_recommended", "remarks", "usage_lines"]
 
 
-def headline(result: SearchResult, n_val: int, comparison: Comparison | None = None) -> str:
-    """Say the result in one sentence: of the fresh seeds where there are any, else of the ranking.
+def headline(result: SearchResult, n_val: int, confirmation: Confirmation | None = None) -> str:
+    """Say the result in one sentence: the verdict where there is one, else what the ranking shows.
 
     Args:
         result: what was found.
         n_val: number of validation images.
-        comparison: of the leader with no mixing.
+        confirmation: the verdict.
     """
-    if comparison is not None:
-        return comparison.sentence()
+    if confirmation is not None:
+        return sentence(confirmation.verdict)
     if result.best is None:
         return "No trial has trained to the end yet."
     row = result.leaderboard[0]
@@ -45,21 +46,19 @@ def headline(result: SearchResult, n_val: int, comparison: Comparison | None = N
     return f"{gain} (on {n_val} validation images chance alone gives up to {chance:.1f} for a single comparison)."
 
 
-def caution(result: SearchResult, comparison: Comparison | None) -> str:
-    """Say what the headline does not say."""
-    if comparison is None:
-        return result.note
-    return (
-        f"The leader was chosen among {len(result.slots)} trials by validation accuracy on one seed; the seeds and "
-        "images of this comparison took no part in that. Ranks in the table remain single-seed."
-    )
+def remarks(result: SearchResult, confirmation: Confirmation | None) -> list[str]:
+    """Say what the headline does not say, a paragraph each."""
+    if confirmation is None:
+        return [result.note]
+    verdict = confirmation.verdict
+    return [*details(verdict), advice(verdict), "Ranks in the table remain those of one seed."]
 
 
-def is_recommended(result: SearchResult, comparison: Comparison | None) -> bool:
-    """Whether the leading policy mixes and nothing speaks against it."""
-    if result.best is None or not PolicyDocument.from_dict(result.best.proposal.policy).is_mixing:
-        return False
-    return comparison is None or comparison.finding == "better"
+def is_recommended(result: SearchResult, confirmation: Confirmation | None) -> bool:
+    """Whether the policy file holds a policy that mixes and nothing speaks against it."""
+    if confirmation is not None:
+        return confirmation.verdict.kind == "helps"
+    return result.best is not None and PolicyDocument.from_dict(result.best.proposal.policy).is_mixing
 
 
 def facts(plan: SearchPlan, result: SearchResult) -> dict[str, str]:

@@ -43,7 +43,7 @@ def show_plan(plan: SearchPlan) -> None:
 def show_cost(plan: SearchPlan, trial_s: float) -> None:
     """Say how much is to be done and how long it may take."""
     from automix.api import machine_for
-    from automix.confirming import trainings
+    from automix.confirming import N_BEST, trainings
 
     n_open, n_workers = _n_open(plan), machine_for(plan).n_workers
     done = plan.config.n_trials - n_open
@@ -53,9 +53,11 @@ def show_cost(plan: SearchPlan, trial_s: float) -> None:
         total_s = trial_s * n_open / min(n_workers, n_open)
         parts.append(f"about {duration(trial_s)} each, {min(n_workers, n_open)} at a time: {duration(total_s)} at most")
     if plan.confirm:
-        parts.append(f"then the leader and no mixing on {plan.confirm} fresh seeds{_confirm_time(plan, trial_s)}")
+        parts.append(
+            f"then the best {N_BEST} and the references on {plan.confirm} fresh seeds{_confirm_time(plan, trial_s)}"
+        )
     if plan.budget_s is not None:
-        fits = max(0, int((plan.budget_s - trainings(plan) * trial_s) * n_workers / max(trial_s, 1e-9)))
+        fits = max(0, int(plan.budget_s * n_workers / max(trial_s, 1e-9)) - trainings(plan))
         if fits < n_open:
             parts.append(f"the budget of {duration(plan.budget_s)} holds about {fits} trials")
     _row("Study", "; ".join(parts))
@@ -122,9 +124,7 @@ def _confirm_time(plan: SearchPlan, trial_s: float) -> str:
 
     if not trial_s:
         return ""
-    machine = machine_for(plan)
-    # One after the other; without GPUs each has all the cores that trials share.
-    return f": up to {duration(trainings(plan) * trial_s / (1 if machine.n_devices else machine.n_workers))}"
+    return f": up to {duration(trainings(plan) * trial_s / machine_for(plan).n_workers)}"
 
 
 def _row(label: str, text: str) -> None:

@@ -79,7 +79,8 @@ def search(
         int | None,
         typer.Option(
             "--confirm",
-            help="Fresh seeds on which the leader is compared with no mixing; the preset's by default, 0 for none.",
+            help="Fresh seeds for the verdict, on which the best policies and the references are trained again; "
+            "the preset's by default, 0 for no verdict.",
             rich_help_panel=_SEARCH,
         ),
     ] = None,
@@ -171,7 +172,7 @@ def search(
         announce = warn if as_json else display.say
         result = execute(plan, listener=display.show, announce=announce, expected_trial_s=trial_s)
     if as_json:
-        print_json(result_data(result))
+        print_json(result_data(plan, result))
     else:
         show_result(plan, result)
     if result.ending.value == "stopped":

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SPLITS", "DataSet", "Fingerprint", "Progress", "Split"]
+from automix.errors import DataError
+
+__all__ = ["SPLITS", "DataSet", "Fingerprint", "Progress", "SealedSplit", "Split"]
 
 SPLITS = ("train", "val", "test")
 
@@ -37,6 +39,28 @@ class Split:
         return len(self.labels)
 
 
+class SealedSplit(Split):
+    """Stands for images that may not be looked at: it knows how many there are and holds none of them.
+
+    Args:
+        n: number of images.
+    """
+
+    def __init__(self, n: int) -> None:
+        object.__setattr__(self, "_n", n)
+
+    def __len__(self) -> int:
+        return int(self._n)
+
+    def __repr__(self) -> str:
+        return f"SealedSplit({self._n})"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in ("images", "labels", "index"):
+            raise DataError("The test images are kept for the verdict: training and search cannot look at them.")
+        raise AttributeError(name)
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """Identifies a data set's content and describes its kind.
@@ -62,7 +86,7 @@ class DataSet:
         classes: class names; label i stands for ``classes[i]``.
         channels: 1 for grey, 3 for colour.
         image_size: (H, W) in pixels.
-        splits: "train", "val" and "test". The search sees val; only the verdict sees test.
+        splits: "train", "val" and "test". The search sees val; only the verdict sees test (`without_test`).
         mean: per channel, over the training images, on the scale [0, 1].
         std: likewise.
         fingerprint: content hash and meta-features.
@@ -89,6 +113,10 @@ class DataSet:
     def num_classes(self) -> int:
         """Number of classes, K."""
         return len(self.classes)
+
+    def without_test(self) -> DataSet:
+        """Return what training and search are given: the test split is there in name and size only."""
+        return replace(self, splits={**self.splits, "test": SealedSplit(len(self.splits["test"]))})
 
     def summary(self) -> dict[str, Any]:
         """Describe the data set in values that JSON can hold."""

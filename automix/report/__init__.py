@@ -6,10 +6,8 @@ from automix.report.contact_sheet import contact_sheet
 from automix.report.html import render_report
 from automix.report.model import CurvePoint, StudyReport, TrialRow
 from automix.report.pairs import Pairs, choose_pairs
-from automix.report.verdict import Comparison
 
 __all__ = [
-    "Comparison",
     "CurvePoint",
     "Pairs",
     "StudyReport",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from automix.report.verdict import Comparison
+from automix.verdict import Verdict
 
 __all__ = ["CurvePoint", "StudyReport", "TrialRow"]
 
@@ -64,10 +64,10 @@ class StudyReport:
     Args:
         study: its name.
         headline: the result in one sentence.
-        caution: what the sentence does not say (one seed, best of many ...).
+        remarks: what the sentence does not say, a paragraph each.
         facts: label -> value, for the table on top (data, model, budget, augmentation, versions ...).
         trials: in the order of the leaderboard.
-        comparison: of the leader with no mixing on fresh seeds.
+        verdict: what fresh seeds and test images gave.
         metric: key of the metric that ranks.
         space: rows of the search space's table.
         left_out: (name, reason) of what could not take part.
@@ -79,10 +79,10 @@ class StudyReport:
 
     study: str
     headline: str
-    caution: str
+    remarks: Sequence[str]
     facts: Mapping[str, str]
     trials: Sequence[TrialRow]
-    comparison: Comparison | None = None
+    verdict: Verdict | None = None
     metric: str = "val/top1"
     space: Sequence[Mapping[str, Any]] = ()
     left_out: Sequence[tuple[str, str]] = ()

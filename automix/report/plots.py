@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from io import BytesIO, StringIO
 from itertools import accumulate
+from statistics import mean
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -13,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from automix.report.model import StudyReport, TrialRow
+from automix.verdict import Difference
 
-__all__ = ["PLOTS", "draw_png", "draw_svg"]
+__all__ = ["PLOTS", "draw_png", "draw_svg", "fresh_seeds"]
 
 _PALETTE = (
     "#3b6ea8",
@@ -123,6 +125,32 @@ def curves_logloss(axes: Axes, report: StudyReport) -> None:
     """Validation log-loss by epoch; pruned trials faded."""
     _curves(axes, report, lambda point: point.logloss)
     axes.set_ylabel("validation log-loss, nats")
+
+
+def fresh_seeds(axes: Axes, report: StudyReport) -> None:
+    """Each arm of the verdict: a dot per seed, and the winner's gain as an interval around no mixing's mean."""
+    if report.verdict is None:
+        return
+    arms = report.verdict.arms[::-1]
+    for row, arm in enumerate(arms):
+        colour = _NONE_COLOUR if arm.name == "none" else _PALETTE[0]
+        shown = arm.test.get("top1", ())
+        axes.scatter(
+            [100 * x for x in arm.val_top1], [row + 0.14] * len(arm.val_top1), s=26, color="none", edgecolors=colour
+        )
+        axes.scatter([100 * x for x in shown], [row - 0.14] * len(shown), s=30, color=colour, zorder=3)
+        if arm.name == report.verdict.winner and report.verdict.gain is not None:
+            _gain(axes, report.verdict.gain, 100 * mean(report.verdict.arm("none").test["top1"]), row - 0.32)
+    axes.set_yticks(range(len(arms)), [arm.title for arm in arms], fontsize=9)
+    axes.set_xlabel("top-1, % (hollow: validation, filled: test, bar: no mixing plus the gain's 97 % interval)")
+    axes.grid(axis="x", alpha=0.25)
+
+
+def _gain(axes: Axes, gain: Difference, none: float, row: float) -> None:
+    """Draw where the winner's accuracy lies if no mixing's mean is taken as known."""
+    axes.axvline(none, color=_NONE_COLOUR, lw=1, ls="--")
+    axes.plot([none + 100 * gain.low, none + 100 * gain.high], [row, row], color=_PALETTE[3], lw=3)
+    axes.scatter([none + 100 * gain.mean], [row], color=_PALETTE[3], s=36, zorder=4)
 
 
 def _curves(axes: Axes, report: StudyReport, value: Callable[..., float]) -> None:

@@ -67,7 +67,7 @@ def open_bench(config: StudyConfig, folder: StudyFolder) -> Bench:
     for problem in host.problems:
         _log.warning("%s", problem)
     space = study_space(config, host.registry)
-    data = load_data(config.data_key, folder.work)
+    data = load_data(config.data_key, folder.work).without_test()
     settings = TrainSettings.from_dict(config.settings)
     tracker = Tracker(tracking_uri(folder.work), artifact_root(folder.work))
     return Bench(host, space, _trainer(data, settings, host.registry), tracker)

@@ -106,8 +106,9 @@ def _scaled(result: TrainResult, small: DataSet, data: DataSet, settings: TrainS
 
 def _shrunk(data: DataSet, batch_size: int) -> DataSet:
     """Keep a few batches; the images that are kept are spread evenly, since many data sets are sorted by class."""
-    sizes = {"train": _STEPS * batch_size, "val": _VAL_BATCHES * batch_size, "test": 1}
-    return replace(data, splits={name: _some(split, sizes[name]) for name, split in data.splits.items()})
+    sizes = {"train": _STEPS * batch_size, "val": _VAL_BATCHES * batch_size}
+    few = {name: _some(data.splits[name], n) for name, n in sizes.items()}
+    return replace(data, splits={**data.splits, **few})
 
 
 def _some(split: Split, n: int) -> Split:

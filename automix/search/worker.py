@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from optuna.exceptions import StorageInternalError
 
@@ -25,9 +22,10 @@ from automix.search.config import StudyConfig, load_config
 from automix.search.folder import StopMode, StudyFolder
 from automix.search.ledger import Ledger, Proposal, SlotRecord
 from automix.search.objective import Objective
-from automix.search.protocol import ENV_SESSION, ENV_SUPERVISOR, EXIT_REFUSED, EXIT_REPLACE, PARENT_RUN
+from automix.search.protocol import ENV_SESSION, EXIT_REFUSED, EXIT_REPLACE, PARENT_RUN
 from automix.search.sampler import arm_proposal, sampled_proposal
 from automix.search.slots import Desk
+from automix.search.stopping import StopFlag
 from automix.storage import optuna_storage
 
 __all__ = ["worker_main"]
@@ -48,7 +46,7 @@ def worker_main(study: str, work: Path, worker: int, *, open_bench: OpenBench = 
     Returns:
         The exit code of the process.
     """
-    stop = _StopFlag.install()
+    stop = StopFlag.install()
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s worker {worker} %(levelname)s %(message)s")
     try:
         folder = StudyFolder(work, study)
@@ -62,7 +60,7 @@ def worker_main(study: str, work: Path, worker: int, *, open_bench: OpenBench = 
         return EXIT_REFUSED
 
 
-def _work(config: StudyConfig, folder: StudyFolder, bench: Bench, ledger: Ledger, stop: _StopFlag) -> int:
+def _work(config: StudyConfig, folder: StudyFolder, bench: Bench, ledger: Ledger, stop: StopFlag) -> int:
     session = os.environ.get(ENV_SESSION, "")
     desk = Desk(folder, ledger, config.n_trials, _proposer(config, bench, ledger), session=session)
     objective = Objective(
@@ -107,28 +105,3 @@ def _proposer(config: StudyConfig, bench: Bench, ledger: Ledger) -> Callable[[in
         )
 
     return propose
-
-
-@dataclass
-class _StopFlag:
-    """Set by SIGTERM; also true when the supervisor that started this process is gone."""
-
-    supervisor: int = 0
-    _terminated: list[int] = field(default_factory=list)
-
-    @classmethod
-    def install(cls) -> _StopFlag:
-        flag = cls(int(os.environ.get(ENV_SUPERVISOR, "0")))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, flag._note)
-        # The supervisor starts us with these blocked, so that none arrives before we know what to do with it.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
-        return flag
-
-    def is_set(self) -> bool:
-        is_orphan = self.supervisor != 0 and os.getppid() != self.supervisor
-        return bool(self._terminated) or is_orphan
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self._terminated.append(number)

@@ -33,6 +33,11 @@ COST_OVERHEAD: Final = "cost/overhead"
 """Processor time of an epoch over that of the no-mixing arm, minus one."""
 COST_TOTAL_S: Final = "cost/total_s"
 
+# Of a study's run, once there is a verdict: test top-1 of the winner minus that of no mixing, and its interval.
+GAIN: Final = "gain/test_top1"
+GAIN_LOW: Final = "gain/test_top1_low"
+GAIN_HIGH: Final = "gain/test_top1_high"
+
 # The parameter that every run has; the others are named by the search space (`alpha.cutmix`).
 MIXER: Final = "mixer"
 
@@ -48,6 +53,9 @@ ARM: Final = "automix.arm"
 """Where the policy came from: the name of a reference arm, or "sampler"."""
 POLICY_KEY: Final = "automix.policy_key"
 STATE: Final = "automix.state"
+VERDICT: Final = "automix.verdict"
+"""helps, no_difference or do_not_mix."""
+WINNER: Final = "automix.winner"
 
 # MLflow's own tags that it reads from runs and experiments.
 PARENT_RUN: Final = "mlflow.parentRunId"

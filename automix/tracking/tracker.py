@@ -164,6 +164,12 @@ class Tracker:
         for path in artifacts:
             self.artifact(run, path)
 
+    def conclude(self, run: RunId, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+        """Write what a study found on its run."""
+        if run is not None:
+            with self._forgiving("write the verdict"):
+                self._log(run, metrics, 0, None, tags)
+
     def describe(self, run: RunId, markdown: str) -> None:
         """Set the description that MLflow shows on top of a run."""
         if run is not None:

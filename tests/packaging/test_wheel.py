@@ -127,7 +127,7 @@ from automix.report import StudyReport, render_report
 from automix.scaffold import template_folder
 from automix.storage import Store
 Store(Path("automix.db")).close()
-assert "</html>" in render_report(StudyReport(study="s", headline="h", caution="c", facts={}, trials=()))
+assert "</html>" in render_report(StudyReport(study="s", headline="h", remarks=(), facts={}, trials=()))
 print(template_folder())
 """
     assert run_installed(code, site, tmp_path) == str(site / "automix" / "templates" / "plugin")

@@ -9,8 +9,11 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from automix.report import Comparison, CurvePoint, StudyReport, TrialRow, render_report
-from automix.report.plots import PLOTS, draw_png, draw_svg
+from automix.report import CurvePoint, StudyReport, TrialRow, render_report
+from automix.report.plots import PLOTS, draw_png, draw_svg, fresh_seeds
+from automix.verdict import ArmResult, Difference, Subject, Verdict
+from automix.verdict.decision import Kind
+from automix.verdict.scores import METRICS
 
 EVIL = "<script>alert('x')</script>"
 
@@ -20,6 +23,18 @@ def trial(rank: int, slot: int, method: str, top1: float, **more: object) -> Tri
     metrics = {"val/top1": top1, "val/logloss": 0.4, "val/balanced_top1": top1, "val/ece": 0.02, "cost/img_s": 900.0}
     row = TrialRow(rank, slot, f"{method} a=1", method, "complete", metrics=metrics, delta=0.01, curve=curve)
     return replace(row, **more)  # type: ignore[arg-type]  # the tests name its fields
+
+
+def verdict(kind: Kind) -> Verdict:
+    test = dict.fromkeys(METRICS, (0.9, 0.8))
+    arms = (
+        ArmResult("slot 3", f"cutmix {EVIL}", (0.9, 0.9), test),
+        ArmResult("none", "none", (0.8, 0.7), test),
+        ArmResult("trivialmix", "trivialmix", (0.6, 0.7), {}),
+    )
+    gain = Difference(0.1, 0.05, 0.15, 0.06)
+    subject = Subject(f"photos {EVIL}", "resnet18", 5, 100, (7, 8))
+    return Verdict(kind, subject, "slot 3", arms, dict.fromkeys(METRICS, gain), {})
 
 
 @pytest.fixture
@@ -40,7 +55,7 @@ def report(picture: bytes) -> StudyReport:
     return StudyReport(
         study=f"photos {EVIL}",
         headline=f"cutmix leads {EVIL}",
-        caution="one seed",
+        remarks=[f"one seed {EVIL}"],
         facts={"Data": f"classes cat & {EVIL}"},
         trials=trials,
         space=[{"name": "mixer", "type": "categorical", "range": "cutmix | none", "scale": "", "condition": ""}],
@@ -49,7 +64,7 @@ def report(picture: bytes) -> StudyReport:
         usage={"Use it": "import automix"},
         images={"The same pairs": picture},
         notes=[f"skipped {EVIL}.jpg"],
-        comparison=Comparison(policy=f"cutmix {EVIL}", seeds=(7, 8), own=(0.9, 0.9), none=(0.8, 0.7), n_test=100),
+        verdict=verdict("helps"),
     )
 
 
@@ -109,7 +124,7 @@ def test_page_has_every_section(report: StudyReport) -> None:
         "What was left out, and why",
         "Notes",
     ]
-    assert html.count("<svg") == len(PLOTS)
+    assert html.count("<svg") == len(PLOTS) + 1
 
 
 def test_pictures_inside_are_valid(report: StudyReport) -> None:
@@ -131,7 +146,7 @@ def test_pictures_inside_are_valid(report: StudyReport) -> None:
     ids=["nothing begun", "all failed", "nothing finished", "all pruned", "no reference"],
 )
 def test_page_and_plots_work_whatever_became_of_the_trials(report: StudyReport, trials: list[TrialRow]) -> None:
-    poor = replace(report, trials=trials, policy_yaml="", usage={}, images={}, comparison=None)
+    poor = replace(report, trials=trials, policy_yaml="", usage={}, images={}, verdict=None)
     read(render_report(poor))
     for _, _, plot in PLOTS:
         draw_png(poor, plot)
@@ -144,8 +159,17 @@ def test_plots_are_pictures_and_repeat(report: StudyReport, plot: object) -> Non
     assert draw_svg(report, plot) == draw_svg(report, plot)  # type: ignore[arg-type]
 
 
-def test_color_of_the_headline_follows_the_finding(report: StudyReport) -> None:
-    better = Comparison(policy="cutmix", seeds=(1, 2), own=(0.9, 0.9), none=(0.5, 0.5), n_test=1000)
-    worse = Comparison(policy="cutmix", seeds=(1, 2), own=(0.5, 0.5), none=(0.9, 0.9), n_test=1000)
-    assert 'class="headline better"' in render_report(replace(report, comparison=better))
-    assert 'class="headline worse"' in render_report(replace(report, comparison=worse))
+@pytest.mark.parametrize("kind", ["helps", "no_difference", "do_not_mix"])
+def test_color_of_the_headline_follows_the_verdict(report: StudyReport, kind: Kind) -> None:
+    assert f'class="headline {kind}"' in render_report(replace(report, verdict=verdict(kind)))
+
+
+def test_arms_whose_test_images_stayed_closed_say_so(report: StudyReport) -> None:
+    assert render_report(report).count("not opened") == 1
+
+
+def test_fresh_seeds_are_drawn_also_where_no_mixing_won(report: StudyReport) -> None:
+    alone = replace(report, verdict=replace(verdict("do_not_mix"), winner="none", to_none={}))
+    for shown in (report, alone):
+        with Image.open(BytesIO(draw_png(shown, fresh_seeds))) as image:
+            image.verify()

@@ -1,0 +1,150 @@
+"""The confirm stage as files: which policies are trained again, on which fresh seeds, and what came of each training.
+
+work/studies/NAME/confirm/
+  plan.json                 the policies and seeds
+  KEY-SEED/lock             held by the worker that trains this policy on this seed
+  KEY-SEED/checkpoint/      what it goes on from
+  KEY-SEED/model.safetensors, result.json    the trained model; what it reached on validation, written last
+
+A search compares many policies on one seed, so its winner is partly lucky. Here every policy is trained on the same
+seeds, which the search did not use: initial weights, order, augmentation and mixing follow the seed, so that
+differences are paired. Nothing here can read a test image. No torch: a second terminal reads these files too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from automix.mixing.random import seed_of
+from automix.search.folder import StudyFolder, replace_text
+
+__all__ = ["ConfirmPlan", "Confirmed", "Entrant", "Round", "fresh_seeds"]
+
+_SEED_RANGE = 2**31
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A policy that is trained again.
+
+    Attributes:
+        name: of the arm, or "slot N" for what the sampler proposed.
+        title: the policy in a few words.
+        key: equal for equal policies.
+        policy: the document as it was proposed; input treatments are fitted again.
+    """
+
+    name: str
+    title: str
+    key: str
+    policy: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """One finished training.
+
+    Attributes:
+        val_top1: accuracy on validation after the last epoch, 0 to 1.
+        val_logloss: likewise, in nats.
+        temperature: fitted on validation.
+        policy: the document with fitted statistics.
+        seconds: that it took.
+        error: what it raised; the rest is empty then.
+    """
+
+    val_top1: float = 0.0
+    val_logloss: float = 0.0
+    temperature: float = 1.0
+    policy: Mapping[str, Any] | None = None
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One policy on one seed, and where its files lie."""
+
+    entrant: Entrant
+    seed: int
+    path: Path
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while it is trained."""
+        return self.path / "lock"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What an interrupted training goes on from."""
+        return self.path / "checkpoint"
+
+    @property
+    def model_file(self) -> Path:
+        """The trained model."""
+        return self.path / "model.safetensors"
+
+    @property
+    def answers_file(self) -> Path:
+        """What the model answered to the test images, once they have been opened for it."""
+        return self.path / "test.npz"
+
+    def result(self) -> Confirmed | None:
+        """Read what it reached; None where it is not finished."""
+        try:
+            return Confirmed(**json.loads(self._result_file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+
+    def settle(self, result: Confirmed) -> None:
+        """Write what it reached; nothing is written after that."""
+        replace_text(self._result_file, json.dumps(asdict(result), indent=1) + "\n")
+
+    @property
+    def _result_file(self) -> Path:
+        return self.path / "result.json"
+
+
+@dataclass(frozen=True)
+class ConfirmPlan:
+    """The policies and seeds of a confirm stage.
+
+    Attributes:
+        entrants: no mixing among them.
+        seeds: fresh ones.
+    """
+
+    entrants: tuple[Entrant, ...]
+    seeds: tuple[int, ...]
+
+    def rounds(self, folder: StudyFolder) -> list[Round]:
+        """List the trainings, seed by seed, so that whatever is done is paired as far as it goes."""
+        home = _home(folder)
+        return [Round(one, seed, home / f"{one.key}-{seed}") for seed in self.seeds for one in self.entrants]
+
+    def save(self, folder: StudyFolder) -> None:
+        """Write the plan for the workers."""
+        replace_text(_home(folder) / "plan.json", json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, folder: StudyFolder) -> ConfirmPlan:
+        """Read the plan.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        values = json.loads((_home(folder) / "plan.json").read_text(encoding="utf-8"))
+        return cls(tuple(Entrant(**one) for one in values["entrants"]), tuple(values["seeds"]))
+
+
+def fresh_seeds(study_seed: int, n: int) -> tuple[int, ...]:
+    """Return ``n`` seeds that the search of ``study_seed`` did not train with."""
+    return tuple(seed_of(study_seed, "confirm", i) % _SEED_RANGE for i in range(n))
+
+
+def _home(folder: StudyFolder) -> Path:
+    return folder.path / "confirm"

@@ -1,0 +1,82 @@
+"""The one place where test images are read: trained models answer them, and what they answered is kept.
+
+Training and search are given data without a test split (`DataSet.without_test`). Here it is opened, for models whose
+arms validation has chosen by then, and each model is asked once: its answers lie beside it from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automix.data import load_data
+from automix.policy import PolicyDocument, compile_policy
+from automix.training.batches import evaluation_loader
+from automix.training.device import autocast, choose_device
+from automix.training.evaluate import predict
+from automix.training.export import load_model, replacing
+from automix.verdict.scores import Answers, answers_of
+
+if TYPE_CHECKING:
+    from automix.registry import Registry
+    from automix.training.settings import TrainSettings
+
+__all__ = ["Exam", "open_test", "read_answers"]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """A model that is to answer the test images.
+
+    Attributes:
+        model: its file.
+        policy: that it was trained with, fitted statistics included.
+        temperature: fitted on validation.
+        answers: file for its answers.
+    """
+
+    model: Path
+    policy: Mapping[str, Any]
+    temperature: float
+    answers: Path
+
+
+def open_test(exams: Sequence[Exam], *, data_key: str, work: Path, settings: TrainSettings, registry: Registry) -> None:
+    """Let each model answer the test images and keep the answers; one that has answered is not asked again.
+
+    Args:
+        exams: models.
+        data_key: of the decoded data set.
+        work: the work folder.
+        settings: of the trainings.
+        registry: where policies are looked up.
+
+    Raises:
+        ArtifactError: the data or a model are missing or damaged.
+        StorageError: the disk is full or cannot be written.
+    """
+    missing = [exam for exam in exams if not exam.answers.exists()]
+    if not missing:
+        return
+    data = load_data(data_key, work)
+    device = choose_device(settings.device)
+    for exam in missing:
+        model, _ = load_model(exam.model)
+        document = PolicyDocument.from_dict(exam.policy)
+        mix = compile_policy(
+            document, registry, num_classes=data.num_classes, task=data.task, normalization=(data.mean, data.std)
+        )
+        loader = evaluation_loader(data, data.splits["test"], settings, mix, device)
+        probs, labels = predict(model.to(device), loader, autocast=lambda: autocast(device, settings.amp))
+        with replacing(exam.answers) as file:
+            np.savez(file, **vars(answers_of(probs, labels, exam.temperature)))
+
+
+def read_answers(path: Path) -> Answers:
+    """Read what a model answered."""
+    with np.load(path, allow_pickle=False) as archive:
+        return Answers(**archive)
