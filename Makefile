@@ -30,7 +30,8 @@ test: check
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
 benchmarks: setup
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for name in kernels loss training_step bookkeeping; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	$(BIN)/python benchmarks/memory.py --quick
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
