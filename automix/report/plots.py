@@ -142,7 +142,7 @@ def fresh_seeds(axes: Axes, report: StudyReport) -> None:
         if arm.name == report.verdict.winner and report.verdict.gain is not None:
             _gain(axes, report.verdict.gain, 100 * mean(report.verdict.arm("none").test["top1"]), row - 0.32)
     axes.set_yticks(range(len(arms)), [arm.title for arm in arms], fontsize=9)
-    axes.set_xlabel("top-1, % (hollow: validation, filled: test, bar: no mixing plus the gain's 97 % interval)")
+    axes.set_xlabel("top-1, %; hollow: validation, filled: test\nbar: no mixing plus the gain's 97 % interval")
     axes.grid(axis="x", alpha=0.25)
 
 
