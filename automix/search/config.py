@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from automix.errors import StudyError, listed
+from automix.goal import ACCURACY
+from automix.search.fidelity import FULL, Fidelity
 from automix.search.folder import StudyFolder, replace_text
+from automix.training.settings import TrainSettings
 
 __all__ = ["Arm", "StudyConfig", "load_config", "save_config", "settled_config"]
 
 FORMAT = "automix.study/1"
 _DEVICE = "device"
+_DEFAULTS = TrainSettings().to_dict()
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class StudyConfig:
         data_name: its name, for people.
         data_spec: what the user wrote.
         data_hash: of its content.
-        settings: of training (`TrainSettings.to_dict`).
+        settings: of training with the full budget (`TrainSettings.to_dict`); a trial may have less, see ``fidelity``.
         space: the search space, resolved.
         facts: what the space was filtered by (`automix.spaces.Facts` as plain data).
         space_signature: equal for equal spaces.
@@ -44,6 +48,10 @@ class StudyConfig:
         n_trials: number of slots. This, ``out`` and the device may change from start to start.
         n_startup_trials: finished trials before the sampler stops proposing at random.
         seed: of the sampler. Training has its own in ``settings``.
+        goal: what is ranked by, as `automix.goal.goal_of` reads it.
+        fidelity: share of the full budget that a trial has (`automix.search.fidelity.Fidelity`).
+        final_epochs: how long the user will train in the end; None for as long as ``settings`` says. For warnings
+            alone, so it may change from start to start.
         out: folder for results.
         versions: of what took part when the study was made, for the record.
     """
@@ -65,11 +73,14 @@ class StudyConfig:
     seed: int = 0
     out: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    goal: str = ACCURACY.name
+    fidelity: Mapping[str, Any] = field(default_factory=lambda: asdict(FULL))
+    final_epochs: int | None = None
 
     @property
     def n_epochs(self) -> int:
         """Epochs of a whole trial."""
-        return int(self.settings["epochs"])
+        return Fidelity.of(self.fidelity).epochs(int(self.settings["epochs"]))
 
     def to_json(self) -> str:
         """Write it as JSON, a line per value."""
@@ -77,7 +88,7 @@ class StudyConfig:
 
     @classmethod
     def from_json(cls, text: str) -> StudyConfig:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, also of an earlier version: what was not known then has its default.
 
         Raises:
             ValueError: it is something else; the message says what.
@@ -86,8 +97,9 @@ class StudyConfig:
         if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
             raise ValueError(f"expected a study of format {FORMAT!r}")
         known = {item.name for item in fields(cls)}
-        if data.keys() != known:
-            raise ValueError(f"keys that are missing or unknown: {listed(data.keys() ^ known)}")
+        needed = {item.name for item in fields(cls) if item.default is MISSING and item.default_factory is MISSING}
+        if wrong := (data.keys() - known) | (needed - data.keys()):
+            raise ValueError(f"keys that are missing or unknown: {listed(wrong)}")
         arms = tuple(Arm(**arm) for arm in data.pop("arms"))
         return cls(arms=arms, **data)
 
@@ -117,7 +129,9 @@ def save_config(folder: StudyFolder, config: StudyConfig) -> None:
 
 
 def settled_config(folder: StudyFolder, asked: StudyConfig) -> StudyConfig:
-    """Return the study as it stands: as it was made, with the number of trials, folder and device asked for now.
+    """Return the study as it stands: as it was made, with what may change from start to start as it is asked for now.
+
+    That is the number of trials, the folder, the device and how long the user will train in the end.
 
     Nothing is written.
 
@@ -129,7 +143,7 @@ def settled_config(folder: StudyFolder, asked: StudyConfig) -> StudyConfig:
     stored = load_config(folder)
     _check_same(stored, asked)
     settings = {**stored.settings, _DEVICE: asked.settings[_DEVICE]}
-    return replace(stored, n_trials=asked.n_trials, out=asked.out, settings=settings)
+    return replace(stored, n_trials=asked.n_trials, out=asked.out, settings=settings, final_epochs=asked.final_epochs)
 
 
 def _check_same(stored: StudyConfig, asked: StudyConfig) -> None:
@@ -153,9 +167,13 @@ def _check_same(stored: StudyConfig, asked: StudyConfig) -> None:
 
 
 def _pairs(stored: StudyConfig, asked: StudyConfig) -> list[tuple[str, Any, Any]]:
-    names = sorted((stored.settings.keys() | asked.settings.keys()) - {_DEVICE})
-    pairs = [(f"`{name}`", stored.settings.get(name), asked.settings.get(name)) for name in names]
+    # A setting that the study's version did not know yet had the value that is now its default.
+    before, now = ({**_DEFAULTS, **config.settings} for config in (stored, asked))
+    names = sorted((before.keys() | now.keys()) - {_DEVICE})
+    pairs = [(f"`{name}`", before.get(name), now.get(name)) for name in names]
     pairs.append(("`seed`", stored.seed, asked.seed))
+    pairs.append(("`goal`", stored.goal, asked.goal))
+    pairs.append(("`fidelity`", str(Fidelity.of(stored.fidelity)), str(Fidelity.of(asked.fidelity))))
     pairs.append(("`space` (signature)", stored.space_signature, asked.space_signature))
     pairs.append(("reference arms", [arm.name for arm in stored.arms], [arm.name for arm in asked.arms]))
     pairs.append(("`n_startup_trials`", stored.n_startup_trials, asked.n_startup_trials))
