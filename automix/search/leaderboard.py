@@ -1,4 +1,4 @@
-"""The ranking of a study's slots by what they reached on the validation images, in their last epoch.
+"""The ranking of a study's slots by what they reached of its goal on the validation images, in their last epoch.
 
 The last epoch, not the best one: the schedules end at a learning rate of zero, so it is the trained model, and the best
 of many epochs flatters whoever jumps about most.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import median
 
+from automix.goal import ACCURACY, GOALS, Goal
 from automix.search.ledger import SlotRecord, SlotState
-from automix.tracking.keys import COST_CPU_S, COST_IMAGES_PER_S, VAL_LOGLOSS, VAL_TOP1
+from automix.tracking.keys import COST_CPU_S, VAL_LOGLOSS
 
 __all__ = ["NO_MIXING", "LeaderboardRow", "leaderboard", "reference_of"]
 
@@ -35,6 +35,8 @@ class LeaderboardRow:
         state: "complete", "pruned", "running", "failed" ...
         epochs: finished.
         metrics: of the last finished epoch.
+        value: of the goal; None before the first epoch.
+        delta: value minus that of no mixing at the same epoch; None where one of the two is missing.
         delta_top1: validation top-1 minus that of no mixing; None where one of the two is missing.
         delta_logloss: likewise; below zero is better.
         images_per_s: of the training part, over the epochs.
@@ -52,6 +54,8 @@ class LeaderboardRow:
     state: str
     epochs: int
     metrics: Mapping[str, float]
+    value: float | None = None
+    delta: float | None = None
     delta_top1: float | None = None
     delta_logloss: float | None = None
     images_per_s: float | None = None
@@ -60,13 +64,13 @@ class LeaderboardRow:
     error: str = ""
 
 
-def leaderboard(slots: Iterable[SlotRecord]) -> list[LeaderboardRow]:
-    """Rank slots: those that trained to the end by top-1, then log-loss, then number; the others after them."""
-    ordered = sorted(slots, key=_sort_key)
+def leaderboard(slots: Iterable[SlotRecord], goal: Goal = ACCURACY) -> list[LeaderboardRow]:
+    """Rank slots: those that trained to the end by the goal, then log-loss, then number; the others after them."""
+    ordered = sorted(slots, key=lambda slot: _sort_key(slot, goal))
     reference = reference_of(ordered)
     rows = []
     for position, slot in enumerate(ordered, start=1):
-        rows.append(_row(slot, reference, position if slot.state is SlotState.COMPLETE else None))
+        rows.append(_row(slot, reference, goal, position if slot.state is SlotState.COMPLETE else None))
     return rows
 
 
@@ -75,13 +79,14 @@ def reference_of(slots: Iterable[SlotRecord]) -> SlotRecord | None:
     return next((s for s in slots if s.proposal.arm == NO_MIXING and s.state is SlotState.COMPLETE), None)
 
 
-def _sort_key(slot: SlotRecord) -> tuple[float, float, float, int]:
-    top1, logloss = slot.metrics.get(VAL_TOP1, -math.inf), slot.metrics.get(VAL_LOGLOSS, math.inf)
+def _sort_key(slot: SlotRecord, goal: Goal) -> tuple[float, float, float, int]:
+    logloss = slot.metrics.get(VAL_LOGLOSS, math.inf)
     # A diverged log-loss is NaN, which would upset the sort.
-    return _ORDER[slot.state], -top1, math.inf if math.isnan(logloss) else logloss, slot.slot
+    tie = math.inf if math.isnan(logloss) else logloss
+    return _ORDER[slot.state], -goal.sort_key(goal.value(slot.curve)), tie, slot.slot
 
 
-def _row(slot: SlotRecord, reference: SlotRecord | None, rank: int | None) -> LeaderboardRow:
+def _row(slot: SlotRecord, reference: SlotRecord | None, goal: Goal, rank: int | None) -> LeaderboardRow:
     own_s, none_s = _quickest(slot), None if reference is None else _quickest(reference)
     return LeaderboardRow(
         rank=rank,
@@ -92,25 +97,28 @@ def _row(slot: SlotRecord, reference: SlotRecord | None, rank: int | None) -> Le
         state=slot.state.value,
         epochs=len(slot.curve),
         metrics=slot.metrics,
-        delta_top1=_delta(slot, reference, VAL_TOP1),
-        delta_logloss=_delta(slot, reference, VAL_LOGLOSS),
-        images_per_s=_images_per_s(slot),
+        value=_value(slot, goal),
+        delta=_delta(slot, reference, goal),
+        delta_top1=_delta(slot, reference, ACCURACY),
+        delta_logloss=_delta(slot, reference, GOALS["log_loss"]),
+        images_per_s=_value(slot, GOALS["images_per_s"]),
         overhead=own_s / none_s - 1 if own_s and none_s else None,
         copied_from=slot.copied_from,
         error=slot.error,
     )
 
 
-def _delta(slot: SlotRecord, reference: SlotRecord | None, metric: str) -> float | None:
+def _value(slot: SlotRecord, goal: Goal) -> float | None:
+    return goal.value(slot.curve) if slot.curve else None
+
+
+def _delta(slot: SlotRecord, reference: SlotRecord | None, goal: Goal) -> float | None:
     """Subtract the reference's value at the same epoch, so that a pruned slot is compared fairly."""
-    if reference is None or not slot.curve or len(reference.curve) < len(slot.curve):
+    n = len(slot.curve)
+    if reference is None or not n or len(reference.curve) < n:
         return None
-    return slot.curve[-1][metric] - reference.curve[len(slot.curve) - 1][metric]
+    return goal.value(slot.curve) - goal.value(reference.curve[:n])
 
 
 def _quickest(slot: SlotRecord) -> float | None:
     return min((row[COST_CPU_S] for row in slot.curve), default=None)
-
-
-def _images_per_s(slot: SlotRecord) -> float | None:
-    return median(row[COST_IMAGES_PER_S] for row in slot.curve) if slot.curve else None

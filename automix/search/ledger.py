@@ -20,7 +20,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automix.errors import StudyError
-from automix.tracking.keys import VAL_TOP1
+from automix.goal import ACCURACY, Goal
 
 __all__ = ["SECONDS", "Ledger", "Proposal", "SlotRecord", "SlotState", "quiet_optuna"]
 
@@ -148,12 +148,13 @@ class Ledger:
         storage: an Optuna storage (`automix.storage.optuna_storage`).
         study: name of the study.
         create: make it where it is missing.
+        goal: what Optuna's values are made of, turned so that more is better: Optuna's direction is always "maximize".
 
     Raises:
         StudyError: there is no such study and ``create`` is False.
     """
 
-    def __init__(self, storage: BaseStorage, study: str, *, create: bool = False) -> None:
+    def __init__(self, storage: BaseStorage, study: str, *, create: bool = False, goal: Goal = ACCURACY) -> None:
         with quiet_optuna():
             try:
                 self._study = (
@@ -166,6 +167,7 @@ class Ledger:
                     f"There is no study {study!r} in this work folder. `automix search` makes one."
                 ) from err
         self._storage = storage
+        self._goal = goal
         self._study_id = storage.get_study_id_from_name(study)
 
     @property
@@ -220,8 +222,7 @@ class Ledger:
         self._set(record, **{_CURVE: [dict(row) for row in curve]})
         # The epoch that the book knew last may be one that a killed worker did not get to report.
         for epoch in range(max(1, len(record.curve)), len(curve) + 1):
-            value = curve[epoch - 1][VAL_TOP1]
-            self._storage.set_trial_intermediate_value(self._id(record), epoch, value)
+            self._storage.set_trial_intermediate_value(self._id(record), epoch, self._value(curve[:epoch]))
         return replace(record, curve=tuple(curve))
 
     def remember_run(self, record: SlotRecord, run: str | None) -> SlotRecord:
@@ -237,7 +238,7 @@ class Ledger:
         return replace(record, fitted=fitted)
 
     def complete(self, record: SlotRecord, *, copied_from: int | None = None) -> SlotRecord:
-        """Close a slot that trained to the end; its value is the top-1 of its last epoch."""
+        """Close a slot that trained to the end; its value is what it reached of the goal."""
         return self._close(record, SlotState.COMPLETE, copied_from)
 
     def prune(self, record: SlotRecord, *, copied_from: int | None = None) -> SlotRecord:
@@ -276,7 +277,7 @@ class Ledger:
             params=dict(proposal.params),
             distributions=dict(proposal.distributions),
             user_attrs=attributes,
-            intermediate_values={i: row[VAL_TOP1] for i, row in enumerate(record.curve, start=1)},
+            intermediate_values={i: self._value(record.curve[:i]) for i in range(1, len(record.curve) + 1)},
         )
         trial_id = self._storage.create_new_trial(self._study_id, template_trial=trial)
         number = self._storage.get_trial(trial_id).number
@@ -286,10 +287,13 @@ class Ledger:
         if copied_from is not None:
             self._set(record, **{_COPIED_FROM: copied_from})
         if state is SlotState.COMPLETE:
-            self._study.tell(record.trial, record.metrics[VAL_TOP1])
+            self._study.tell(record.trial, self._value(record.curve))
         else:
             self._study.tell(record.trial, state=TrialState.PRUNED)
         return replace(record, state=state, copied_from=copied_from)
+
+    def _value(self, curve: Sequence[Mapping[str, float]]) -> float:
+        return self._goal.sort_key(self._goal.value(curve))
 
     def _set(self, record: SlotRecord, **attributes: Any) -> None:
         for name, value in attributes.items():
