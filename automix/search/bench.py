@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automix.errors import StudyError
+from automix.goal import GOALS, Goal, goal_of
 from automix.policy.yamlfile import YamlFile
 from automix.search.config import StudyConfig
+from automix.search.fidelity import Fidelity
 from automix.search.folder import StudyFolder
 from automix.search.objective import Train
 from automix.search.sampler import SearchSpace
@@ -67,13 +69,14 @@ def open_bench(config: StudyConfig, folder: StudyFolder) -> Bench:
     for problem in host.problems:
         _log.warning("%s", problem)
     space = study_space(config, host.registry)
-    data = load_data(config.data_key, folder.work).without_test()
-    settings = TrainSettings.from_dict(config.settings)
+    fidelity = Fidelity.of(config.fidelity)
+    data = fidelity.data(load_data(config.data_key, folder.work).without_test(), config.seed)
+    settings = fidelity.settings(TrainSettings.from_dict(config.settings), len(data.splits["train"]))
     tracker = Tracker(tracking_uri(folder.work), artifact_root(folder.work))
-    return Bench(host, space, _trainer(data, settings, host.registry), tracker)
+    return Bench(host, space, _trainer(data, settings, host.registry, goal_of(config.goal)), tracker)
 
 
-def _trainer(data: DataSet, settings: TrainSettings, registry: Registry) -> Train:
+def _trainer(data: DataSet, settings: TrainSettings, registry: Registry, goal: Goal) -> Train:
     from automix.training.checkpoint import CheckpointStore
     from automix.training.loop import train
 
@@ -81,7 +84,15 @@ def _trainer(data: DataSet, settings: TrainSettings, registry: Registry) -> Trai
         document: PolicyDocument, *, on_epoch: Callable[[EpochReport], Decision], folder: Path, attempt: int
     ) -> TrainResult:
         checkpoints = CheckpointStore(folder, attempt=attempt)
-        return train(data, document, settings, registry=registry, on_epoch=on_epoch, checkpoints=checkpoints)
+        return train(
+            data,
+            document,
+            settings,
+            registry=registry,
+            on_epoch=on_epoch,
+            checkpoints=checkpoints,
+            robust=goal == GOALS["robustness"],
+        )
 
     return train_in
 

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automix.errors import StudyError
 from automix.goal import ACCURACY, Goal
+from automix.policy import PolicyDocument
 
 __all__ = ["SECONDS", "Ledger", "Proposal", "SlotRecord", "SlotState", "quiet_optuna"]
 
@@ -124,6 +125,11 @@ class SlotRecord:
     def document(self) -> Mapping[str, Any]:
         """The policy as it should be used: with fitted statistics, if there are any."""
         return self.fitted or self.proposal.policy
+
+    @property
+    def is_mixing(self) -> bool:
+        """Whether the policy mixes at all."""
+        return PolicyDocument.from_dict(self.proposal.policy).is_mixing
 
     @property
     def is_settled(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from automix.goal import goal_of
 from automix.search.config import StudyConfig
 from automix.search.folder import StudyFolder
 from automix.search.ledger import SECONDS, Ledger, SlotState
@@ -34,7 +35,7 @@ def open_databases(
     Raises:
         StorageError: Optuna's database or automix's own cannot be used. MLflow's may fail.
     """
-    ledger = Ledger(optuna_storage(folder.optuna_file), config.name, create=True)
+    ledger = Ledger(optuna_storage(folder.optuna_file), config.name, create=True, goal=goal_of(config.goal))
     with exclusive(folder.ask_lock):
         ledger.close_strays()
     tracker.ensure_store(announce)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from optuna.exceptions import StorageInternalError
 
 from automix.errors import AutomixError, StorageError
+from automix.goal import ACCURACY, Goal
 from automix.hookspecs import EpochFinished, TrialFailed, TrialFinished, TrialStarted
 from automix.policy import PolicyDocument
 from automix.policy.yamlfile import dump_yaml
 from automix.search.folder import StudyFolder
 from automix.search.ledger import SECONDS, Ledger, SlotRecord, SlotState
-from automix.search.pruning import is_due, should_prune
+from automix.search.pruning import Peer, is_due, should_prune
 from automix.search.slots import Lease
 from automix.tracking import keys
 from automix.training.failures import StaleAttempt
@@ -64,6 +65,7 @@ class Objective:
         parent_run: the study's MLflow run.
         host: told about the moments of a trial.
         should_stop: asked after every epoch.
+        goal: what trials are pruned by.
     """
 
     study: str
@@ -74,6 +76,7 @@ class Objective:
     parent_run: str | None
     host: PluginHost
     should_stop: Callable[[], bool]
+    goal: Goal = ACCURACY
 
     def run(self, lease: Lease) -> Outcome:
         """Train a slot, or copy the result of an equal policy, and settle it."""
@@ -194,11 +197,12 @@ class Objective:
     def _should_prune(self, record: SlotRecord, n_epochs: int) -> bool:
         if record.proposal.arm or not is_due(len(record.curve), n_epochs):
             return False
-        return should_prune(record.curve, self._finished_curves(), n_epochs)
+        return should_prune(record.curve, self._peers(), n_epochs, is_mixing=record.is_mixing, goal=self.goal)
 
-    def _finished_curves(self) -> list[tuple[Mapping[str, float], ...]]:
-        slots = self.ledger.slots().values()
-        return [slot.curve for slot in slots if slot.state is SlotState.COMPLETE and slot.copied_from is None]
+    def _peers(self) -> list[Peer]:
+        ended = {SlotState.COMPLETE, SlotState.PRUNED}
+        slots = [s for s in self.ledger.slots().values() if s.state in ended and s.copied_from is None]
+        return [Peer(slot.curve, slot.is_mixing, slot.state is SlotState.COMPLETE) for slot in slots]
 
     def _tell(self, moment: str, event: object) -> None:
         for problem in self.host.notify(moment, event):

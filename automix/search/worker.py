@@ -16,6 +16,7 @@ from pathlib import Path
 from optuna.exceptions import StorageInternalError
 
 from automix.errors import AutomixError
+from automix.goal import goal_of
 from automix.policy import PolicyDocument
 from automix.search.bench import Bench, OpenBench, open_bench
 from automix.search.config import StudyConfig, load_config
@@ -52,7 +53,7 @@ def worker_main(study: str, work: Path, worker: int, *, open_bench: OpenBench = 
         folder = StudyFolder(work, study)
         config = load_config(folder)
         bench = open_bench(config, folder)
-        ledger = Ledger(optuna_storage(folder.optuna_file), study)
+        ledger = Ledger(optuna_storage(folder.optuna_file), study, goal=goal_of(config.goal))
         return _work(config, folder, bench, ledger, stop)
     except (AutomixError, StorageInternalError) as err:
         _log.exception("This worker cannot go on.")
@@ -72,6 +73,7 @@ def _work(config: StudyConfig, folder: StudyFolder, bench: Bench, ledger: Ledger
         parent_run=ledger.noted(PARENT_RUN),
         host=bench.host,
         should_stop=lambda: stop.is_set() or folder.stop_requested() is StopMode.AFTER_EPOCH,
+        goal=goal_of(config.goal),
     )
     while not (stop.is_set() or folder.stop_requested()):
         lease = desk.take()

@@ -12,6 +12,7 @@
     batches.py      the loaders that the loop reads from
     evaluate.py     predictions of a split, and its metrics
     metrics.py      top-1, balanced accuracy, log-loss, calibration error
+    robustness.py   accuracy on corrupted images
     history.py      the finished epochs, and the best of them
     result.py       what the loop reports, and the names of the metrics
     checkpoint.py   atomic checkpoints that only the newest attempt may write

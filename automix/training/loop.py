@@ -32,6 +32,7 @@ from automix.training.learner import Learner
 from automix.training.metrics import top1
 from automix.training.optim import learning_rate, set_learning_rate
 from automix.training.result import Decision, EpochReport, Status, TrainResult
+from automix.training.robustness import Robustness
 from automix.training.settings import TrainSettings
 from automix.training.setup import identify, make_card, make_mixer, resume
 
@@ -50,6 +51,7 @@ def train(
     checkpoints: CheckpointStore | None = None,
     should_stop: Callable[[], bool] | None = None,
     artifacts: ArtifactStore | None = None,
+    robust: bool = False,
 ) -> TrainResult:
     """Train a model with a policy, on the training images alone; judge it on the validation images.
 
@@ -63,6 +65,8 @@ def train(
         checkpoints: where the state is kept; a training that is found there goes on after its last saved epoch.
         should_stop: asked after each epoch; True ends the training, to be resumed later.
         artifacts: where mixers with a `prepare` stage keep what they made.
+        robust: also judge on corrupted validation images (`automix.training.robustness`), as ``val/robustness``; that
+            takes five times as long as judging on clean ones.
 
     Raises:
         NonFiniteLoss, OutOfMemory: the training cannot be finished with these settings.
@@ -78,11 +82,12 @@ def train(
         mix = make_mixer(data, document, settings, registry, device, artifacts)
         batches = Batches.open(data, settings, mix, device)
         learner = Learner(data, settings, mix, device)
+        robustness = Robustness(data, data.splits["val"], settings, mix, device) if robust else None
         history = resume(checkpoints, learner, identity)
         for epoch in range(len(history), settings.epochs):
             if should_stop is not None and should_stop():
                 return _result("stopped", history, mix, learner)
-            report = _run_epoch(learner, mix, batches, settings, epoch, metrics)
+            report = _run_epoch(learner, mix, batches, settings, epoch, metrics, robustness)
             is_best = history.add(report)
             decision = "continue" if on_epoch is None else on_epoch(report)
             if decision == "prune":
@@ -109,6 +114,7 @@ def _run_epoch(
     settings: TrainSettings,
     epoch: int,
     metrics: Mapping[str, Metric],
+    robustness: Robustness | None,
 ) -> EpochReport:
     """Train one epoch and judge the model."""
     start, cpu_start = time.perf_counter(), time.process_time()
@@ -122,6 +128,8 @@ def _run_epoch(
             "take a smaller `--lr`."
         )
     val = evaluate(learner.evaluated, batches.val, autocast=learner.autocast, extra=metrics)
+    if robustness is not None:
+        val["robustness"] = float(robustness.recognised(learner.evaluated, autocast=learner.autocast).mean())
     clean_top1 = top1(*predict(learner.evaluated, batches.probe, autocast=learner.autocast))
     values = {
         **{f"val/{name}": value for name, value in val.items()},

@@ -25,9 +25,10 @@ class EpochReport:
         epoch: counted from 1.
         n_epochs: of the whole training.
         metrics: ``val/top1``, ``val/balanced_top1``, ``val/logloss``, ``val/ece`` and ``val/<name>`` for metrics of
-            plugins; ``train/loss``; ``train/mixed_top1``, the label weight of the predicted class, averaged over the
-            mixed images; ``train/clean_top1``, on some unmixed training images with the labels trained on; ``lr`` at
-            the epoch's last step; ``cost/epoch_s``, ``cost/cpu_s`` and ``cost/img_s`` of the training part.
+            plugins; ``val/robustness`` where asked for; ``train/loss``; ``train/mixed_top1``, the label weight of the
+            predicted class, averaged over the mixed images; ``train/clean_top1``, on some unmixed training images with
+            the labels trained on; ``lr`` at the epoch's last step; ``cost/epoch_s``, ``cost/cpu_s`` and ``cost/img_s``
+            of the training part.
         seconds: evaluation included.
         images_per_s: of the training part.
     """

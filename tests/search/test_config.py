@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,34 @@ def config(tmp_path):
 
 def test_json_gives_the_same_study_back(config):
     assert StudyConfig.from_json(config.to_json()) == config
+
+
+def test_a_study_of_an_earlier_version_is_read_and_goes_on(folder, config):
+    values = json.loads(config.to_json())
+    for name in ("goal", "fidelity", "final_epochs", "versions", "n_startup_trials", "seed"):
+        del values[name]
+    folder.config_file.write_text(json.dumps(values))
+    stored = load_config(folder)
+    assert (stored.goal, stored.fidelity, stored.final_epochs) == ("accuracy", {"axis": "epochs", "share": 1.0}, None)
+    settled_config(folder, replace(config, n_startup_trials=stored.n_startup_trials))
+
+
+def test_a_setting_that_an_earlier_version_did_not_know_has_its_default(folder, config):
+    save_config(folder, config)
+    again = replace(config, settings={**config.settings, "weight_decay": 0.05})
+    assert settled_config(folder, again).name == config.name
+    with pytest.raises(StudyError, match=r"`weight_decay` = 0\.05, not 0\.5"):
+        settled_config(folder, replace(config, settings={**config.settings, "weight_decay": 0.5}))
+
+
+def test_how_long_the_user_trains_in_the_end_may_change(folder, config):
+    save_config(folder, config)
+    assert settled_config(folder, replace(config, final_epochs=300)).final_epochs == 300
+
+
+def test_a_trial_has_the_epochs_of_its_fidelity(config):
+    assert replace(config, fidelity={"axis": "epochs", "share": 0.5}).n_epochs == 2
+    assert replace(config, fidelity={"axis": "images", "share": 0.5}).n_epochs == 4
 
 
 def test_a_new_study_is_taken_as_asked_and_nothing_is_written(folder, config):
@@ -42,6 +71,8 @@ def test_the_device_may_change(folder, config):
     [
         ({"settings": {"epochs": 9, "lr": 0.1, "device": "cpu", "epoch_s": 0.05}}, "`epochs` = 4, not 9"),
         ({"seed": 5}, "`seed` = 0, not 5"),
+        ({"goal": "log_loss"}, "`goal` = 'accuracy', not 'log_loss'"),
+        ({"fidelity": {"axis": "images", "share": 0.25}}, "`fidelity` = 'full', not 'images:0.25'"),
         ({"space_signature": "t"}, "`space`"),
         ({"n_startup_trials": 7}, "`n_startup_trials` = 4, not 7"),
         ({"arms": (Arm("none", {}),)}, r"reference arms = \['none', 'cutmix'\]"),

@@ -9,6 +9,7 @@ from optuna.exceptions import StorageInternalError
 from search_fakes import FakeSpace, fake_train, metrics_of
 
 from automix.errors import StorageError
+from automix.goal import GOALS
 from automix.policy import PolicyDocument
 from automix.search.ledger import SlotState
 from automix.search.sampler import arm_proposal
@@ -167,23 +168,35 @@ def finish_good_ones(objective, lease_of):
 
 def test_a_hopeless_trial_is_pruned_after_half_of_the_epochs(objective, lease_of, ledger, tracker):
     finish_good_ones(objective, lease_of)
-    assert run(objective, lease_of("none")) == "settled"
+    assert run(objective, lease_of("mixup")) == "settled"
     record = ledger.slots()[5]
-    assert (record.state, len(record.curve)) == (SlotState.PRUNED, 3)
+    assert (record.state, len(record.curve)) == (SlotState.PRUNED, 2)
     assert tracker.finished["run-5"][0] == "pruned"
+
+
+def test_mixing_policies_do_not_prune_one_that_does_not_mix(objective, lease_of, ledger):
+    finish_good_ones(objective, lease_of)
+    assert run(objective, lease_of("none")) == "settled"
+    assert ledger.slots()[5].state is SlotState.COMPLETE
+
+
+def test_the_goal_of_the_study_prunes(objective, lease_of, ledger):
+    finish_good_ones(objective, lease_of)
+    run(replace(objective, goal=GOALS["images_per_s"]), lease_of("mixup"))
+    assert ledger.slots()[5].state is SlotState.COMPLETE  # as quick as all others, which is not behind
 
 
 def test_a_reference_arm_is_never_pruned(objective, lease_of, ledger):
     finish_good_ones(objective, lease_of)
-    run(objective, lease_of("none", arm="none"))
+    run(objective, lease_of("mixup", arm="mixup"))
     assert ledger.slots()[5].state is SlotState.COMPLETE
 
 
 def test_a_reference_arm_is_trained_where_only_a_pruned_twin_is_known(objective, lease_of, ledger):
     finish_good_ones(objective, lease_of)
-    run(objective, lease_of("none"))
-    run(objective, lease_of("none"))
-    run(objective, lease_of("none", arm="none"))
+    run(objective, lease_of("mixup"))
+    run(objective, lease_of("mixup"))
+    run(objective, lease_of("mixup", arm="mixup"))
     pruned, copy, arm = (ledger.slots()[slot] for slot in (5, 6, 7))
     assert (copy.state, copy.copied_from) == (SlotState.PRUNED, pruned.slot)
     assert (arm.state, arm.copied_from, len(arm.curve)) == (SlotState.COMPLETE, None, 4)
