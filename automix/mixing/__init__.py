@@ -11,7 +11,7 @@ from automix.mixing.component import Card, Component
 from automix.mixing.families import BlendMixer, BoxMixer, BoxPlan, MaskMixer, MaskPlan, boxes_around, random_boxes
 from automix.mixing.guide import Guide
 from automix.mixing.inputs import InputTreatment, StandardInput
-from automix.mixing.labels import AreaLabels, LabelRule, Observed
+from automix.mixing.labels import AreaLabels, Follower, LabelRule, Observed
 from automix.mixing.loss import mixed_cross_entropy, soft_cross_entropy
 from automix.mixing.mixer import (
     ArtifactStore,
@@ -21,7 +21,6 @@ from automix.mixing.mixer import (
     ModelInfo,
     PairMixer,
     PrepareContext,
-    Requires,
 )
 from automix.mixing.pairing import (
     ClassBalancedPairing,
@@ -33,6 +32,7 @@ from automix.mixing.pairing import (
 from automix.mixing.params import Bool, Choice, Float, Int, Param
 from automix.mixing.random import Streams, seed_of
 from automix.mixing.ratio import BetaLaw, FixedLaw, RatioLaw, TruncatedBetaLaw, UniformLaw
+from automix.mixing.requires import Requires
 
 __all__ = [
     "AreaLabels",
@@ -51,6 +51,7 @@ __all__ = [
     "DifferentClassPairing",
     "FixedLaw",
     "Float",
+    "Follower",
     "Guide",
     "InputTreatment",
     "Int",

@@ -10,12 +10,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
 
 from automix.errors import DataError
+
+if TYPE_CHECKING:
+    from automix.mixing.probes import CleanView
 
 __all__ = ["Batch", "MixPlan", "MixedBatch", "PairPlan", "ShareFunction", "dense_targets"]
 
@@ -33,6 +36,8 @@ class Batch:
         index: (B,) int64, position of each image in its data set; None where unknown.
         guides: importance maps that are already at hand, by guide name: (B, 1, h, w) float, non-negative.
         task: "single" (one label an image, weights sum to 1) or "multi" (any number of labels).
+        clean: what the model being trained makes of these images, computed when asked for; None where no model is at
+            hand.
     """
 
     images: Tensor
@@ -41,6 +46,7 @@ class Batch:
     index: Tensor | None = None
     guides: Mapping[str, Tensor] = field(default_factory=dict)
     task: str = "single"
+    clean: CleanView | None = None
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or not len(self.images):

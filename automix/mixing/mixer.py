@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,11 @@ from automix.mixing.guide import Guide
 from automix.mixing.pairing import Pairing, RandomPairing
 from automix.mixing.params import Choice, Float
 from automix.mixing.ratio import BetaLaw, RatioLaw
+from automix.mixing.requires import Requires
 from automix.mixing.shares import constant_shares
+
+if TYPE_CHECKING:
+    from automix.mixing.probes import Anatomy, CleanView
 
 __all__ = [
     "ArtifactStore",
@@ -34,41 +38,16 @@ __all__ = [
     "ModelInfo",
     "PairMixer",
     "PrepareContext",
-    "Requires",
 ]
 
 
 @dataclass(frozen=True)
-class Requires:
-    """What a mixer, guide or rule needs; checked against data and model before the first trial.
-
-    Args:
-        tasks: for which tasks it is defined.
-        min_size_px: smallest picture side that makes sense.
-        square: whether pictures must be square.
-        min_channels: fewest channels.
-        attention: needs a model with attention maps.
-        spatial_features: needs a model with a feature map.
-        teacher: needs a trained teacher.
-        human_data: needs human judgments.
-    """
-
-    tasks: tuple[str, ...] = ("single", "multi")
-    min_size_px: int = 1
-    square: bool = False
-    min_channels: int = 1
-    attention: bool = False
-    spatial_features: bool = False
-    teacher: bool = False
-    human_data: bool = False
-
-
-@dataclass(frozen=True)
 class ModelInfo:
-    """What `Mixer.extra_modules` may know of the model: its feature width and the classes."""
+    """What `Mixer.extra_modules` may know of the model: its feature width, the classes, and how it is built."""
 
     num_features: int
     num_classes: int
+    anatomy: Anatomy | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +59,9 @@ class LossContext:
         batch: the clean batch.
         mixed: the mixed batch that went through the model.
         logits: (B', K) of the mixed images.
-        clean_logits: returns (B, K) of the clean images; one forward pass, shared by all who ask.
-        probes: what was captured during the forward pass, by name.
+        clean: the model's view of the clean images: one forward pass in evaluation mode and without gradient, made when
+            first asked for and shared with the guide.
+        probes: what the mixer's `probes` names: "features" of the mixed images, (B', C, h, w), attached to the graph.
         extra: the modules from `Mixer.extra_modules`, which the trainer owns.
     """
 
@@ -89,9 +69,13 @@ class LossContext:
     batch: Batch
     mixed: MixedBatch
     logits: Tensor
-    clean_logits: Callable[[], Tensor]
-    probes: Mapping[str, Any] = field(default_factory=dict)
+    clean: CleanView
+    probes: Mapping[str, Tensor] = field(default_factory=dict)
     extra: Mapping[str, nn.Module] = field(default_factory=dict)
+
+    def clean_logits(self) -> Tensor:
+        """(B, K) float32 of the clean images, detached."""
+        return self.clean.logits()
 
 
 class ArtifactStore(ABC):
@@ -155,6 +139,7 @@ class Mixer(Component, ABC):
         share_equals_weight: whether the share of pixels is the label weight (before any label rule); checked on
             constant-colour images.
         dtypes: image types that `apply` takes.
+        probes: what its extra loss reads of the mixed images' forward pass besides the logits: "features" or nothing.
 
     Args:
         ratio: law of lam. pairing: who with whom. guide: importance maps. Each only where the mixer reads that slot.
@@ -168,6 +153,7 @@ class Mixer(Component, ABC):
     plan_type: ClassVar[type[MixPlan]] = KeepPlan
     share_equals_weight: ClassVar[bool] = True
     dtypes: ClassVar[tuple[torch.dtype, ...]] = (torch.float32, torch.bfloat16, torch.float16)
+    probes: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,
@@ -213,9 +199,26 @@ class Mixer(Component, ABC):
         return component
 
     def importance(self, batch: Batch) -> Tensor:
-        """Return the guide's maps (B, 1, h, w): those that came with the batch, else computed now."""
+        """Return the guide's maps (B, 1, h, w): those that came with the batch, else computed now.
+
+        Raises:
+            PolicyError: the guide looks into the model, and no model came with the batch.
+        """
         given = batch.guides.get(self.guide.name)
-        return self.guide.maps(batch.images, batch.class_indices) if given is None else given
+        if given is not None:
+            return given
+        if self.guide.sees and batch.clean is None:
+            raise PolicyError(
+                f"The guide {self.guide.name!r} must see the model: use `loss = mix.loss(model, images, labels)`, or "
+                "pass `model` to `mix.batch`."
+            )
+        return self.guide.maps(batch.images, batch.class_indices, batch.clean)
+
+    @property
+    def sees(self) -> frozenset[str]:
+        """What is captured of the model's view of the clean images: what the guide reads."""
+        guide = self._slots["guide"]
+        return guide.sees if isinstance(guide, Guide) else frozenset()
 
     @property
     def input_name(self) -> str:

@@ -12,7 +12,8 @@ from automix.policy.io import load_document, read_document, read_file, save_docu
 
 if TYPE_CHECKING:
     from automix.policy.compile import compile_policy, complete
-    from automix.policy.mixer import CompiledBranch, MixedStep, PolicyMixer
+    from automix.policy.mixer import PolicyMixer
+    from automix.policy.step import CompiledBranch, MixedStep
 
 __all__ = [
     "Branch",
@@ -34,8 +35,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in ("compile_policy", "complete"):
         from automix.policy import compile as module
-    elif name in ("CompiledBranch", "MixedStep", "PolicyMixer"):
+    elif name == "PolicyMixer":
         from automix.policy import mixer as module  # type: ignore[no-redef]
+    elif name in ("CompiledBranch", "MixedStep"):
+        from automix.policy import step as module  # type: ignore[no-redef]
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(module, name)

@@ -11,7 +11,8 @@ from automix.mixing.inputs import InputTreatment, Normalization
 from automix.mixing.labels import LabelRule
 from automix.mixing.mixer import Mixer
 from automix.policy.document import Branch, ComponentSpec, PolicyDocument
-from automix.policy.mixer import CompiledBranch, PolicyMixer
+from automix.policy.mixer import PolicyMixer
+from automix.policy.step import CompiledBranch
 from automix.registry import Registry
 
 __all__ = ["compile_policy", "complete"]
@@ -100,8 +101,8 @@ def _compile_branch(branch: Branch, registry: Registry, task: str, where: Where)
     labels = cast("LabelRule | None", slots.pop("labels", None))
     mixer = _build(registry, "mixer", branch.mixer, where, **slots)
     rule = labels or cast(LabelRule, registry.create("labels", "area"))
-    if rule.probes:
-        raise PolicyError(f"The label rule {rule.name!r} ({where('labels')}) needs a probe that is not available.")
+    if task not in rule.requires.tasks:
+        raise PolicyError(f"The label rule {rule.name!r} is not made for task {task!r} ({where('labels')}).")
     return CompiledBranch(weight=branch.weight, mixer=cast(Mixer, mixer), labels=rule)
 
 

@@ -1,7 +1,14 @@
 """PolicyMixer: a compiled policy, used in a training loop.
 
-images, targets = mix(images, labels)                # rules that act before the forward pass
-loss = mix.loss(model, images, labels)               # every rule and extra loss
+images, targets = mix(images, labels)                # policies that need not see the model
+loss = mix.loss(model, images, labels)               # every policy
+
+A loop that runs the model itself does what `loss` does:
+
+    step = mix.batch(images, labels, epoch=epoch, step=number, model=model)
+    with step.watching():
+        logits = model(step.mixed.images)
+    loss = mix.criterion(step, logits)
 """
 
 from __future__ import annotations
@@ -9,57 +16,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from automix.errors import DataError, PolicyError, SettingError
+from automix.errors import DataError, ModelError, PolicyError, SettingError
 from automix.mixing.batch import Batch, MixedBatch
 from automix.mixing.buffers import Buffers
 from automix.mixing.inputs import InputTreatment
-from automix.mixing.labels import LabelRule, Observed
+from automix.mixing.labels import Follower, LabelRule
 from automix.mixing.loss import mixed_cross_entropy
-from automix.mixing.mixer import LossContext, Mixer, ModelInfo
+from automix.mixing.mixer import ModelInfo
+from automix.mixing.probes import PROBES, CleanView, anatomy, missing_probes
 from automix.mixing.random import Streams
 from automix.policy.document import ComponentSpec, PolicyDocument
+from automix.policy.step import CompiledBranch, MixedStep, exact
 
-__all__ = ["CompiledBranch", "MixedStep", "PolicyMixer"]
-
-
-@dataclass(frozen=True, eq=False)
-class CompiledBranch:
-    """One branch of a policy, ready to mix."""
-
-    weight: float
-    mixer: Mixer
-    labels: LabelRule
-
-    def config(self) -> dict[str, Any]:
-        """Return the branch's slots as a document writes them, every default filled in."""
-        slots = {slot: part.config() for slot, part in self.mixer.slots.items()}
-        labels = {"labels": self.labels.config()} if "labels" in self.mixer.reads else {}
-        return {"mixer": self.mixer.config(), **slots, **labels}
-
-
-@dataclass(frozen=True, eq=False)
-class MixedStep:
-    """One mixed batch with what it was made from.
-
-    Args:
-        batch: the clean batch, after the input treatment.
-        mixed: the mixed batch; ``mixed.images`` is what the network sees.
-        branch: the branch that was drawn, or None where mixing was off.
-    """
-
-    batch: Batch
-    mixed: MixedBatch
-    branch: CompiledBranch | None
-
-    @property
-    def targets(self) -> Tensor:
-        """(B', K) float32 dense targets."""
-        return self.mixed.targets(self.batch.labels, self.batch.num_classes)
+__all__ = ["PolicyMixer"]
 
 
 @dataclass(eq=False)
@@ -89,6 +62,7 @@ class PolicyMixer:
     _step: int = 0
     _progress: float | None = None
     _has_warned: bool = False
+    _checked: int | None = None
     _buffers: Buffers = field(default_factory=Buffers, repr=False)
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,19 +77,45 @@ class PolicyMixer:
             ``torch.nn.functional.cross_entropy``.
 
         Raises:
-            PolicyError: a label rule or extra loss needs the model; use `loss`.
+            PolicyError: a guide, a label rule or an extra loss needs the model; use `loss`.
         """
-        needing = [b.labels.name for b in self.branches if b.labels.when == "after"]
-        needing += [b.mixer.name for b in self.branches if _has_extra_loss(b.mixer)]
-        if needing:
+        if needing := sorted({name for branch in self.branches for name in branch.needing_model()}):
             raise PolicyError(f"{', '.join(needing)} must see the model: use `loss = mix.loss(model, images, labels)`.")
         step = self._next(images, labels)
         return step.mixed.images, step.targets
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Mix the next batch, run the model and return the loss (0-d float32), extra losses included."""
-        step = self._next(images, labels)
-        return self.criterion(step, model(step.mixed.images), model)
+        """Mix the next batch, run the model and return the loss (0-d float32), extra losses included.
+
+        Args:
+            model: returns logits (B', K) for images; in training mode, as your loop has it.
+            images: (B, C, H, W) float, normalised as your data pipeline does; not changed.
+            labels: (B,) int64 or (B, K) float.
+
+        Raises:
+            ModelError: the policy looks into the model and cannot; the message says why.
+        """
+        if self._checked != id(model):
+            self.check_model(model, images[:2])
+            self._checked = id(model)
+        step = self._next(images, labels, model)
+        with step.watching():
+            logits = model(step.mixed.images)
+        return self.criterion(step, logits)
+
+    def check_model(self, model: nn.Module, images: Tensor) -> None:
+        """Find out beforehand whether the policy can look into a model as it must.
+
+        Args:
+            model: its mode is put back.
+            images: (B, C, H, W) float, on the model's device; two are enough.
+
+        Raises:
+            ModelError: it cannot; the message names the part of the policy and the reason.
+        """
+        wanted = {probe: name for branch in self.branches for probe, name in branch.probes().items()}
+        for probe, reason in missing_probes(model, images, wanted).items():
+            raise ModelError(f"{wanted[probe]!r} of this policy needs {PROBES[probe]}: {reason}")
 
     def batch(
         self,
@@ -126,6 +126,7 @@ class PolicyMixer:
         step: int,
         index: Tensor | None = None,
         prepared: bool = False,
+        model: nn.Module | None = None,
     ) -> MixedStep:
         """Mix the batch at a given place of the streams.
 
@@ -136,40 +137,44 @@ class PolicyMixer:
             step: number of the batch within it.
             index: (B,) int64 position of the images in the data set, where known.
             prepared: whether `prepare` was already applied to the images.
+            model: what will be trained with the batch; needed where the policy looks into it.
+
+        Raises:
+            PolicyError: the policy looks into the model, and there is none.
         """
         treated = images if prepared else self.prepare(images)
-        clean = Batch(treated, labels.to(images.device), self.num_classes, index=index, task=self.task)
         branch = self._draw_branch(epoch, step) if self.is_active else None
+        clean = Batch(treated, labels.to(images.device), self.num_classes, index=index, task=self.task)
         if branch is None:
             return MixedStep(clean, self._smoothed(MixedBatch.unmixed(treated)), None)
-        plan = branch.mixer.draw(clean, Streams(self.seed).generator(epoch, step, "mix"))
-        mixed = self._smoothed(branch.mixer.apply(treated, plan, self._buffers))
-        if branch.labels.when == "before":
-            mixed = branch.labels.before(mixed, clean)
-        return MixedStep(clean, mixed, branch)
+        with exact(images.device) as autocast:
+            if model is not None:
+                clean = replace(clean, clean=CleanView(model, treated, branch.mixer.sees, autocast))
+            plan = branch.mixer.draw(clean, Streams(self.seed).generator(epoch, step, "mix"))
+            mixed = self._smoothed(branch.mixer.apply(treated, plan, self._buffers))
+            if branch.labels.when == "before":
+                return MixedStep(clean, branch.labels.before(mixed, clean), branch, model)
+            return MixedStep(clean, mixed, branch, model, self._follower(branch.labels, mixed, clean, model))
 
-    def criterion(self, step: MixedStep, logits: Tensor, model: nn.Module | None = None) -> Tensor:
+    def criterion(self, step: MixedStep, logits: Tensor) -> Tensor:
         """Compute the loss of a mixed batch from the model's logits.
 
         Args:
             step: from `batch`.
-            logits: (B', K).
-            model: needed where the branch has an extra loss.
+            logits: (B', K), of the model that was run inside ``step.watching()``.
 
         Returns:
             0-d float32.
+
+        Raises:
+            PolicyError: the policy must see the model and has not.
         """
-        mixed = step.mixed
-        if step.branch is None:
-            return mixed_cross_entropy(logits, step.batch.labels, mixed)
-        if step.branch.labels.when == "after":
-            mixed = step.branch.labels.after(mixed, step.batch, Observed(logits=logits.detach()))
-        loss = mixed_cross_entropy(logits, step.batch.labels, mixed)
-        if not _has_extra_loss(step.branch.mixer):
+        with exact(logits.device):
+            mixed = step.ruled(logits)
+            loss = mixed_cross_entropy(logits, step.batch.labels, mixed)
+        if step.branch is None or not step.branch.has_extra_loss:
             return loss
-        if model is None:
-            raise PolicyError(f"The mixer {step.branch.mixer.name!r} adds a loss of its own: pass the model.")
-        extra = step.branch.mixer.loss(_loss_context(step, mixed, logits, model, self.extra))
+        extra = step.branch.mixer.loss(step.loss_context(mixed, logits, self.extra))
         return loss if extra is None else loss + extra
 
     def prepare(self, images: Tensor) -> Tensor:
@@ -233,10 +238,21 @@ class PolicyMixer:
         self.extra = modules
         return nn.ModuleDict(modules)
 
-    def _next(self, images: Tensor, labels: Tensor) -> MixedStep:
+    @staticmethod
+    def _follower(rule: LabelRule, mixed: MixedBatch, clean: Batch, model: nn.Module | None) -> Follower | None:
+        if model is not None:
+            return rule.follow(mixed, clean, anatomy(model))
+        if rule.probes:
+            raise PolicyError(
+                f"The label rule {rule.name!r} must see the model: use `loss = mix.loss(model, images, labels)`, or "
+                "pass `model` to `mix.batch`."
+            )
+        return None
+
+    def _next(self, images: Tensor, labels: Tensor, model: nn.Module | None = None) -> MixedStep:
         if not images.is_floating_point():
             raise DataError(f"Expected images as floats (B, C, H, W), normalised, but got {images.dtype}.")
-        step = self.batch(images, labels, epoch=self._epoch, step=self._step)
+        step = self.batch(images, labels, epoch=self._epoch, step=self._step, model=model)
         self._step += 1
         return step
 
@@ -253,23 +269,3 @@ class PolicyMixer:
         if e == 0.0:
             return mixed
         return replace(mixed, smoothing=torch.full((len(mixed.sources),), e, device=mixed.images.device))
-
-
-def _has_extra_loss(mixer: Mixer) -> bool:
-    return type(mixer).loss is not Mixer.loss
-
-
-def _loss_context(
-    step: MixedStep, mixed: MixedBatch, logits: Tensor, model: nn.Module, extra: Mapping[str, nn.Module]
-) -> LossContext:
-    """Gather what an extra loss may look at; the clean forward pass runs at most once."""
-    known: list[Tensor] = []
-
-    def clean_logits() -> Tensor:
-        if not known:
-            known.append(model(step.batch.images))
-        return known[0]
-
-    return LossContext(
-        model=model, batch=step.batch, mixed=mixed, logits=logits, clean_logits=clean_logits, extra=extra
-    )

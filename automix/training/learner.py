@@ -11,6 +11,7 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
 from automix.mixing.mixer import ModelInfo
+from automix.mixing.probes import anatomy
 from automix.mixing.random import seed_of
 from automix.training.device import autocast, seeded
 from automix.training.models import build_model
@@ -34,7 +35,8 @@ class Learner:
         device: where everything lives.
 
     Raises:
-        UnknownNameError, ModelError: as `automix.training.models.build_model`.
+        UnknownNameError, ModelError: as `automix.training.models.build_model`; or the policy looks into the model and
+            cannot.
     """
 
     def __init__(self, data: DataSet, settings: TrainSettings, mix: PolicyMixer, device: torch.device) -> None:
@@ -50,8 +52,10 @@ class Learner:
         )
         # What a GPU's convolutions want; on the CPU a step takes 0 to 30 % less time, too (measured, 8 to 96 px).
         self.model = model.to(device).to(memory_format=torch.channels_last)
+        mix.check_model(self.model, torch.zeros(2, data.channels, *data.image_size, device=device))
         with seeded(seed_of(settings.seed, "init", "extra")):
-            info = ModelInfo(num_features=getattr(model, "num_features", 0), num_classes=data.num_classes)
+            width: int = getattr(model, "num_features", 0)
+            info = ModelInfo(num_features=width, num_classes=data.num_classes, anatomy=anatomy(model))
             self.extra = mix.extra_modules(info).to(device)
         self.optimizer = build_optimizer([self.model, self.extra], settings)
         self.ema = ModelEmaV3(self.model, decay=settings.ema, use_warmup=True) if settings.ema else None

@@ -165,10 +165,11 @@ def _train_epoch(
         progress = done / (n_steps * settings.epochs)
         set_learning_rate(learner.optimizer, learning_rate(settings, progress))
         mix.set_progress(progress)
-        mixing = mix.batch(images, labels, epoch=epoch, step=step, index=index, prepared=True)
         with learner.autocast():
-            logits = learner.logits(mixing.mixed.images)
-            loss = mix.criterion(mixing, logits, learner.model)
+            mixing = mix.batch(images, labels, epoch=epoch, step=step, index=index, prepared=True, model=learner.model)
+            with mixing.watching():
+                logits = learner.logits(mixing.mixed.images)
+            loss = mix.criterion(mixing, logits)
         learner.update(loss, done)
 
         rows = len(logits)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from automix.mixing import Card, Guide
 from automix_saliencymix.functional import fine_grained_saliency
+
+if TYPE_CHECKING:
+    from automix.mixing.probes import CleanView
 
 __all__ = ["Saliency"]
 
@@ -34,6 +39,6 @@ class Saliency(Guide):
     )
 
     @torch.no_grad()
-    def maps(self, images: Tensor, labels: Tensor, model: nn.Module | None = None) -> Tensor:
-        """Compute saliency maps (B, 1, H, W) float32; labels and model are not looked at."""
+    def maps(self, images: Tensor, labels: Tensor, clean: CleanView | None = None) -> Tensor:
+        """Compute saliency maps (B, 1, H, W) float32; neither labels nor the model are looked at."""
         return fine_grained_saliency(images)

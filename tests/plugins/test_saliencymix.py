@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from automix.errors import UnknownNameError
 from automix.mixing import Batch, Card, FixedLaw, Guide, ReversePairing
@@ -108,7 +108,7 @@ class _Corner(Guide):
     name = "corner"
     card = Card(title="Lower right", summary="Always the same corner.")
 
-    def maps(self, images: Tensor, labels: Tensor, model: nn.Module | None = None) -> Tensor:
+    def maps(self, images: Tensor, labels: Tensor, clean: Any = None) -> Tensor:
         out = torch.zeros(len(images), 1, 2, 2)
         out[:, :, 1, 1] = 1.0
         return out

@@ -185,7 +185,7 @@ def test_an_extra_loss_is_added_and_its_modules_are_handed_out(build: Callable[.
     assert set(mix.extra_modules(ModelInfo(num_features=192, num_classes=4))) == {"scale"}
     plain = build(policy("half")).loss(model, images, labels)
     torch.testing.assert_close(mix.loss(model, images, labels), plain + 10.0)
-    with pytest.raises(PolicyError, match="pass the model"):
+    with pytest.raises(PolicyError, match="must see the model"):
         mix.criterion(mix.batch(images, labels, epoch=0, step=0), torch.zeros(6, 4))
 
 

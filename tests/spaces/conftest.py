@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from automix.manager import build_host
 from automix.mixing import (
@@ -109,7 +109,7 @@ class _Centre(Guide):
     card = Card(title="Centre", summary="The middle.")
     sigma = Float(1.0, low=0.1, high=3.0, scale="log", doc="Width.")
 
-    def maps(self, images: Tensor, labels: Tensor, model: nn.Module | None = None) -> Tensor:
+    def maps(self, images: Tensor, labels: Tensor, clean: Any = None) -> Tensor:
         return torch.ones(len(images), 1, *images.shape[-2:])
 
 

@@ -44,7 +44,7 @@ class Constant(Guide):
     name = "constant"
     card = CARD
 
-    def maps(self, images, labels, model=None):
+    def maps(self, images, labels, clean=None):
         return torch.ones(len(images), 1, 4, 4)
 
 
@@ -86,7 +86,7 @@ class DividesByZero(Guide):
     name = "divides"
     card = CARD
 
-    def maps(self, images, labels, model=None):
+    def maps(self, images, labels, clean=None):
         contrast = (images - images.mean(dim=(2, 3), keepdim=True)).abs().mean(dim=1, keepdim=True)
         return contrast / contrast.amax(dim=(2, 3), keepdim=True)
 
