@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automix.confirming import confirm, is_unfinished, trainings
+from automix.confirming import confirm, is_unfinished
+from automix.costing import Books, known_slots, machine_for, measure_cost
 from automix.errors import SettingError, unknown_name
 from automix.outputs import export_results, method_sheet
 from automix.planning import SearchPlan, SearchRequest, plan_search
 from automix.policy import PolicyDocument, compile_policy, load_document, read_document, read_file
-from automix.search.launch import Machine
+from automix.search.cost import Meter
+from automix.search.estimate import Estimator
 from automix.search.progress import Progress
 from automix.search.result import SearchResult
 from automix.search.run import run_search
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from automix.mixing.inputs import Normalization
     from automix.policy import PolicyMixer
 
-__all__ = ["execute", "load_policy", "machine_for", "preview", "search"]
+__all__ = ["execute", "load_policy", "preview", "search"]
 
 
 def _ignore(_: object) -> None:
@@ -115,9 +117,9 @@ def search(
         if option not in known:
             raise unknown_name("option of search", option, known)
     values: dict[str, Any] = {k: Path(v) if k in ("work", "out") and v else v for k, v in options.items()}
-    return execute(
-        plan_search(SearchRequest(data=data, **values), host or _build_host()), listener=listener, announce=announce
-    )
+    plan = plan_search(SearchRequest(data=data, **values), host or _build_host())
+    announce("Measuring a few training steps of every method.")
+    return execute(plan, listener=listener, announce=announce, estimator=measure_cost(plan))
 
 
 def execute(
@@ -125,7 +127,7 @@ def execute(
     *,
     listener: Callable[[Progress], None] = _ignore,
     announce: Callable[[str], None] = _ignore,
-    expected_trial_s: float | None = None,
+    estimator: Estimator | None = None,
 ) -> SearchResult:
     """Run a planned search and write its results.
 
@@ -133,63 +135,60 @@ def execute(
         plan: from `automix.planning.plan_search`.
         listener: told how the search stands.
         announce: told one line before something that takes long.
-        expected_trial_s: what a trial is estimated to take, in seconds.
+        estimator: from `automix.costing.measure_cost`; without one, nothing is said of cost and time left until epochs
+            have been trained.
 
     Raises:
         SettingError: the budget holds no trial.
     """
     tracker = Tracker(tracking_uri(plan.work), artifact_root(plan.work))
+    books = Books(plan, estimator, listener)
     result = run_search(
         plan.config,
         work=plan.work,
         host=plan.host,
         data=plan.data,
         machine=machine_for(plan),
-        budget_s=_search_budget(plan, expected_trial_s or 0.0),
-        expected_trial_s=expected_trial_s,
-        listener=listener,
+        budget_s=_search_budget(plan, estimator),
+        estimator=estimator,
+        listener=books.follow,
         announce=announce,
-        export=lambda result: _finish(plan, result, tracker, announce),
+        export=lambda result: _finish(plan, result, tracker, announce, books),
         parameters=list(plan.space.parameters),
     )
     return replace(result, ending=Ending.STOPPED) if is_unfinished(plan, result) else result
 
 
-def _finish(plan: SearchPlan, result: SearchResult, tracker: Tracker, announce: Callable[[str], None]) -> Path | None:
+def _finish(
+    plan: SearchPlan, result: SearchResult, tracker: Tracker, announce: Callable[[str], None], books: Books
+) -> Path | None:
     """Write the results; then come to a verdict, which takes longer, and write them again."""
+    books.add(result.spent, is_whole=result.is_complete and not plan.confirm)
     policy = export_results(plan, result, tracker)
-    confirmation = confirm(plan, result, machine_for(plan), announce)
+    meter = Meter()
+    with meter.running():
+        confirmation = confirm(plan, result, machine_for(plan), announce)
+    books.add(meter.cost, is_whole=result.is_complete and not is_unfinished(plan, result))
     return policy if confirmation is None else export_results(plan, result, tracker, confirmation)
 
 
-def _search_budget(plan: SearchPlan, trial_s: float) -> float | None:
+def _search_budget(plan: SearchPlan, estimator: Estimator | None) -> float | None:
     """Return what a budget leaves for the search itself, seconds.
 
     Raises:
         SettingError: less than a trial.
     """
-    if plan.budget_s is None:
-        return None
-    confirm_s = trainings(plan) * trial_s / machine_for(plan).n_workers
-    left_s = plan.budget_s - confirm_s
-    if left_s < trial_s:
-        needed_s = confirm_s + trial_s
+    if plan.budget_s is None or estimator is None:
+        return plan.budget_s
+    estimate = estimator.estimate(known_slots(plan))
+    left_s = plan.budget_s - estimate.confirm.wall_s
+    if estimate.n_trials and left_s < estimate.trial.wall_s:
+        needed_s = estimate.confirm.wall_s + estimate.trial.wall_s
         raise SettingError(
-            f"Expected a budget of at least {needed_s:.0f} s, for one trial and {trainings(plan)} trainings on fresh "
-            f"seeds, but got {plan.budget_s:.0f} s (--budget). Fewer --epochs or --confirm 0 need less."
+            f"Expected a budget of at least {needed_s:.0f} s, for one trial and {estimate.n_trainings} trainings on "
+            f"fresh seeds, but got {plan.budget_s:.0f} s (--budget). Fewer --epochs or --confirm 0 need less."
         )
     return left_s
-
-
-def machine_for(plan: SearchPlan) -> Machine:
-    """Describe the machine as this plan may use it."""
-    # A device by number is used as it is; otherwise workers get one visible GPU each.
-    n_devices = 0
-    if plan.settings.device in ("auto", "cuda"):
-        import torch
-
-        n_devices = torch.cuda.device_count()
-    return Machine.here(plan.request.workers, n_devices=n_devices)
 
 
 def preview(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from automix.cli.context import print_paragraph, say, warn
+from automix.cli.progress import duration
 from automix.cli.ranking import print_ranking
 
 if TYPE_CHECKING:
     from automix.planning import SearchPlan
+    from automix.search.account import Account
     from automix.search.result import SearchResult
 
 __all__ = ["result_data", "show_result"]
@@ -18,6 +20,7 @@ def show_result(plan: SearchPlan, result: SearchResult) -> None:
     """Print the end of a search for people."""
     from automix.confirming import stored_confirmation
     from automix.outputs import Outputs
+    from automix.search.account import load_account
     from automix.summary import headline, is_recommended, remarks, usage_lines
 
     confirmation = stored_confirmation(plan, result)
@@ -31,6 +34,9 @@ def show_result(plan: SearchPlan, result: SearchResult) -> None:
         for remark in remarks(result, confirmation):
             print_paragraph(remark)
     say()
+    if account := load_account(result.folder):
+        print_paragraph(_cost_text(account))
+        say()
     for name, path in _files(result).items():
         say(f"{name:<13} {path}")
     if is_recommended(result, confirmation):
@@ -53,11 +59,30 @@ def result_data(plan: SearchPlan, result: SearchResult) -> dict[str, Any]:
         "study": result.study,
         "ending": result.ending.value,
         "verdict": None if confirmation is None else record(confirmation.verdict),
+        "cost": _cost_data(result),
         "files": _files(result),
         "confirm": [] if confirmation is None else confirm_rows(confirmation),
         "leaderboard": leaderboard_rows(result),
         "problems": list(result.problems),
     }
+
+
+def _cost_data(result: SearchResult) -> dict[str, Any] | None:
+    from dataclasses import asdict
+
+    from automix.search.account import load_account
+
+    account = load_account(result.folder)
+    return None if account is None else {name: value for name, value in asdict(account).items() if name != "probe"}
+
+
+def _cost_text(account: Account) -> str:
+    """Say what the search was to cost and what it cost."""
+    estimated = f"{duration(account.total_s)} ({duration(account.total_cpu_s)} of processor time)"
+    if account.actual_s is None or account.actual_cpu_s is None:
+        return f"Cost: estimated at {estimated}."
+    took = f"{duration(account.actual_s)} ({duration(account.actual_cpu_s)})"
+    return f"Cost: estimated at {estimated}; it took {took}{'' if account.is_whole else ' so far'}."
 
 
 def _files(result: SearchResult) -> dict[str, str]:

@@ -8,7 +8,6 @@ import typer
 
 from automix.cli.context import DEFAULT_WORK, JsonOption, WorkOption, print_json, say
 from automix.cli.ranking import print_ranking
-from automix.cli.studies import open_study, read_slots
 
 app = typer.Typer(add_completion=False)
 
@@ -24,8 +23,9 @@ def leaderboard(
     from dataclasses import asdict
 
     from automix.search.leaderboard import leaderboard as ranking
+    from automix.search.reading import find_study, read_slots
 
-    folder, config = open_study(work, name)
+    folder, config = find_study(work, name)
     rows = ranking(read_slots(folder).values())[:limit]
     if as_json:
         print_json([asdict(row) for row in rows])

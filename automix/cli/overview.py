@@ -10,9 +10,9 @@ from automix.cli.progress import duration
 
 if TYPE_CHECKING:
     from automix.planning import SearchPlan
-    from automix.search.ledger import SlotRecord
+    from automix.search.estimate import Estimate
 
-__all__ = ["expected_trial", "plan_data", "show_cost", "show_plan"]
+__all__ = ["plan_data", "show_cost", "show_plan"]
 
 _WIDTH = 10
 
@@ -40,44 +40,45 @@ def show_plan(plan: SearchPlan) -> None:
     _row("Results", str(plan.out))
 
 
-def show_cost(plan: SearchPlan, trial_s: float) -> None:
+def show_cost(plan: SearchPlan, estimate: Estimate | None) -> None:
     """Say how much is to be done and how long it may take."""
-    from automix.api import machine_for
-    from automix.confirming import N_BEST, trainings
+    from automix.confirming import N_BEST
+    from automix.costing import machine_for
 
-    n_open, n_workers = _n_open(plan), machine_for(plan).n_workers
-    done = plan.config.n_trials - n_open
-    state = f"{plan.config.n_trials} trials" + (f", {done} of them done" if done else "")
-    parts = [f"{plan.config.name}: {state}"]
-    if n_open:
-        total_s = trial_s * n_open / min(n_workers, n_open)
-        parts.append(f"about {duration(trial_s)} each, {min(n_workers, n_open)} at a time: {duration(total_s)} at most")
-    if plan.confirm:
-        parts.append(
-            f"then the best {N_BEST} and the references on {plan.confirm} fresh seeds{_confirm_time(plan, trial_s)}"
-        )
-    if plan.budget_s is not None:
-        fits = max(0, int(plan.budget_s * n_workers / max(trial_s, 1e-9)) - trainings(plan))
-        if fits < n_open:
-            parts.append(f"the budget of {duration(plan.budget_s)} holds about {fits} trials")
-    _row("Study", "; ".join(parts))
+    n_trials, n_open = plan.config.n_trials, 0 if estimate is None else estimate.n_trials
+    parts = [f"{n_trials} trials" + (f", {n_trials - n_open} of them done" if n_open < n_trials else "")]
+    if estimate is not None:
+        n_workers = min(machine_for(plan).n_workers, max(1, n_open))
+        if n_open:
+            each, at_once = duration(estimate.trial.wall_s), f"{n_workers} at a time"
+            parts.append(f"about {each} each, {at_once}: {duration(estimate.search.wall_s)}")
+        if estimate.n_trainings:
+            who = f"the best {N_BEST} and the references on {plan.confirm} fresh seeds"
+            parts.append(f"then {who}: up to {duration(estimate.confirm.wall_s)}")
+        parts.append(f"{duration(estimate.total.wall_s)} in all, {duration(estimate.total.cpu_s)} of processor time")
+        if plan.budget_s is not None and estimate.fitting(plan.budget_s) < n_open:
+            parts.append(
+                f"the budget of {duration(plan.budget_s)} holds about {estimate.fitting(plan.budget_s)} trials"
+            )
+    _row("Study", f"{plan.config.name}: {'; '.join(parts)}")
+    if estimate is not None and n_open:
+        _row("Cost", _method_costs(estimate))
     say()
 
 
-def expected_trial(plan: SearchPlan) -> float:
-    """Measure a few steps and tell what a trial takes, seconds; nothing is measured where no trial is left."""
-    if not _n_open(plan):
-        return 0.0
-    from automix.api import machine_for
-    from automix.search.estimate import estimate_trial
-
-    policies = {name: plan.space.defaults(name) for name in plan.space.mixers if name != "none"}
-    threads = machine_for(plan).threads
-    return estimate_trial(plan.data, plan.settings, plan.host.registry, policies, threads=threads).trial_s
+def _method_costs(estimate: Estimate) -> str:
+    """Say what a whole trial of each method costs, those that cost most first."""
+    none = estimate.by_method["none"]
+    others = sorted(estimate.overhead.items(), key=lambda item: -item[1])
+    return "; ".join(
+        [f"none {duration(none.wall_s)} a trial", *(f"{name} {100 * more:+.0f} %" for name, more in others)]
+    )
 
 
-def plan_data(plan: SearchPlan, trial_s: float) -> dict[str, Any]:
+def plan_data(plan: SearchPlan, estimate: Estimate | None) -> dict[str, Any]:
     """Return the plan for another program."""
+    from dataclasses import asdict
+
     return {
         "study": plan.config.name,
         "data": plan.data.summary(),
@@ -87,27 +88,15 @@ def plan_data(plan: SearchPlan, trial_s: float) -> dict[str, Any]:
         "parameters": [row._asdict() for row in plan.space.summary()],
         "arms": [arm.name for arm in plan.config.arms],
         "trials": plan.config.n_trials,
-        "trials_left": _n_open(plan),
-        "trial_s": trial_s,
+        "trials_left": 0 if estimate is None else estimate.n_trials,
+        "trial_s": None if estimate is None else estimate.trial.wall_s,
+        "total_s": None if estimate is None else estimate.total.wall_s,
+        "estimate": None if estimate is None else asdict(estimate),
         "confirm": plan.confirm,
         "out": str(plan.out),
         "work": str(plan.work),
         "notes": list(plan.notes),
     }
-
-
-def _n_open(plan: SearchPlan) -> int:
-    """Count the trials that are not done yet."""
-    slots = _known_slots(plan)
-    return sum(slot not in slots or not slots[slot].is_settled for slot in range(plan.config.n_trials))
-
-
-def _known_slots(plan: SearchPlan) -> dict[int, SlotRecord]:
-    from automix.cli.studies import read_slots
-    from automix.search.folder import StudyFolder
-
-    folder = StudyFolder(plan.work, plan.config.name)
-    return read_slots(folder) if folder.config_file.exists() and folder.optuna_file.exists() else {}
 
 
 def _left_out(plan: SearchPlan) -> list[str]:
@@ -116,15 +105,6 @@ def _left_out(plan: SearchPlan) -> list[str]:
     for name, reason in plan.space.left_out:
         names.setdefault(reason, []).append(name)
     return [f"{', '.join(found)}: {reason}" for reason, found in names.items()]
-
-
-def _confirm_time(plan: SearchPlan, trial_s: float) -> str:
-    from automix.api import machine_for
-    from automix.confirming import trainings
-
-    if not trial_s:
-        return ""
-    return f": up to {duration(trainings(plan) * trial_s / machine_for(plan).n_workers)}"
 
 
 def _row(label: str, text: str) -> None:

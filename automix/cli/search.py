@@ -127,7 +127,8 @@ def search(
     """
     from automix.api import execute
     from automix.cli.closing import result_data, show_result
-    from automix.cli.overview import expected_trial, plan_data, show_cost, show_plan
+    from automix.cli.overview import plan_data, show_cost, show_plan
+    from automix.costing import known_slots, measure_cost
     from automix.planning import SearchRequest, plan_search
 
     options = app_of(context)
@@ -160,17 +161,18 @@ def search(
     options.tell_problems(options.host)
     if not as_json:
         show_plan(plan)
-    with waiting("Measuring a few training steps"):
-        trial_s = expected_trial(plan)
+    with waiting("Measuring a few training steps of every method"):
+        estimator = measure_cost(plan)
+    estimate = None if estimator is None else estimator.estimate(known_slots(plan))
     if not as_json:
-        show_cost(plan, trial_s)
+        show_cost(plan, estimate)
     if dry_run:
         if as_json:
-            print_json(plan_data(plan, trial_s))
+            print_json(plan_data(plan, estimate))
         return
     with search_display(is_quiet=as_json) as display:
         announce = warn if as_json else display.say
-        result = execute(plan, listener=display.show, announce=announce, expected_trial_s=trial_s)
+        result = execute(plan, listener=display.show, announce=announce, estimator=estimator)
     if as_json:
         print_json(result_data(plan, result))
     else:

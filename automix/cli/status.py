@@ -9,7 +9,6 @@ import typer
 from automix.cli.context import DEFAULT_WORK, JsonOption, WorkOption, print_json, print_table, say
 from automix.cli.progress import duration
 from automix.cli.ranking import print_ranking
-from automix.cli.studies import open_study, read_slots
 
 app = typer.Typer(add_completion=False)
 
@@ -23,13 +22,16 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show what runs, what is done and how long the rest takes."""
+    from automix.search.account import load_account
     from automix.search.leaderboard import leaderboard
     from automix.search.locks import is_locked
     from automix.search.progress import progress_of
+    from automix.search.reading import find_study, read_slots
 
-    folder, config = open_study(work, name)
+    folder, config = find_study(work, name)
     slots = read_slots(folder)
     is_running = is_locked(folder.lock_file)
+    account = load_account(folder)
     running = [slot for slot in slots.values() if slot.state.value == "running"]
     progress = progress_of(
         config.name,
@@ -37,6 +39,7 @@ def status(
         n_trials=config.n_trials,
         n_epochs=config.n_epochs,
         n_workers=max(1, len(running)),
+        estimator=None if account is None else account.estimator(config),
     )
     rows: list[dict[str, Any]] = [
         {

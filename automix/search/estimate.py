@@ -1,126 +1,195 @@
-"""What a trial will cost, measured on a few steps before the search starts."""
+"""What a search will cost: said before anything starts, corrected while it runs, kept beside what it really took.
+
+The probe knows what an epoch of each method costs (`automix.search.probe`). From it follow the slots that are named,
+the reference arms, and what to expect of those that are not: a sampler proposes any method, and its trials may be
+pruned or copied. Once trials have finished, what they took says how fast this machine is now, method by method.
+"""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from statistics import mean
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-import torch
+from automix.search.config import StudyConfig
+from automix.search.cost import ZERO, Cost, mean_cost, total_cost
+from automix.search.fidelity import Fidelity
+from automix.search.ledger import SlotRecord
+from automix.search.probe import NO_MIXING, Probe
 
-from automix.data.dataset import DataSet, Split
-from automix.policy import PolicyDocument
-from automix.training.loop import train
+__all__ = ["Estimate", "Estimator"]
 
-if TYPE_CHECKING:
-    from automix.registry import Registry
-    from automix.training.result import Decision, EpochReport, TrainResult
-    from automix.training.settings import TrainSettings
-
-__all__ = ["Estimate", "estimate_trial"]
-
-_NONE = "none"
-_STEPS = 4
-_VAL_BATCHES = 4
-# The first epoch warms up and is measured only where a second one would take too long.
-_LONG_EPOCH_S = 10.0
-_PROBE_S = 20.0
-# Per trial beside the epochs: building the model, opening runs, writing results.
-_AROUND_S = 0.5
+# Beside the training itself, per trial: a proposal, an MLflow run, the books; per epoch: the books and MLflow. Measured
+# by benchmarks/estimate.py on the machine that docs/cost.md names.
+_AROUND_TRIAL = Cost(0.6, 0.4)
+_AROUND_EPOCH = Cost(0.06, 0.05)
+# The share of its epochs that a proposed trial comes to, pruned and copied ones included, before this study can tell;
+# it weighs as much as so many trials of the study do.
+_SHARE_OF_PROPOSED = 0.85
+_SHARE_WEIGHT = 3.0
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds for a whole trial.
+    """What is still to be done, and what it will cost.
 
     Attributes:
-        by_policy: of those that were measured, by name; no mixing is always there, as "none".
+        n_trials: slots without a result.
+        n_trainings: on fresh seeds.
+        trial: a typical one.
+        search: all slots; the clock runs for as many workers as there are.
+        confirm: the trainings on fresh seeds, likewise.
+        by_method: a whole trial of each method that was measured.
     """
 
-    by_policy: Mapping[str, float]
+    n_trials: int
+    n_trainings: int
+    trial: Cost
+    search: Cost
+    confirm: Cost
+    by_method: Mapping[str, Cost] = field(default_factory=dict)
 
     @property
-    def trial_s(self) -> float:
-        """A trial of the typical policy."""
-        return mean(self.by_policy.values())
+    def total(self) -> Cost:
+        """Search and trainings on fresh seeds."""
+        return self.search + self.confirm
 
     @property
     def overhead(self) -> dict[str, float]:
-        """Time over that of no mixing, minus one, by name."""
-        reference = self.by_policy[_NONE]
-        return {name: seconds / reference - 1 for name, seconds in self.by_policy.items() if name != _NONE}
+        """Processor time over that of no mixing, minus one, by method."""
+        none = self.by_method[NO_MIXING].cpu_s
+        return {name: cost.cpu_s / none - 1 for name, cost in self.by_method.items() if name != NO_MIXING}
 
-    def total_s(self, n_trials: int, n_workers: int) -> float:
-        """Seconds for so many trials, so many at a time."""
-        return math.ceil(n_trials / max(1, n_workers)) * self.trial_s
+    def fitting(self, budget_s: float) -> int:
+        """Return how many of the trials a budget holds beside the trainings on fresh seeds."""
+        left_s = budget_s - self.confirm.wall_s
+        if left_s >= self.search.wall_s:
+            return self.n_trials
+        return max(0, int(self.n_trials * left_s / self.search.wall_s))
 
 
-def estimate_trial(
-    data: DataSet,
-    settings: TrainSettings,
-    registry: Registry,
-    policies: Mapping[str, PolicyDocument] | None = None,
-    *,
-    threads: int | None = None,
-) -> Estimate:
-    """Train no mixing and some other policies for a few steps, and scale up.
+class Estimator:
+    """Estimates a study from its probe, again and again as it gets on.
 
     Args:
-        data: the opened data.
-        settings: of a trial.
-        registry: where policies are looked up.
-        policies: further ones to measure, by name; as many as take 20 seconds.
-        threads: of a worker; those of this process by default.
-
-    Raises:
-        AutomixError: the model, the device or a policy cannot be trained; better now than in every trial.
+        config: of the study.
+        probe: what was measured.
+        n_workers: how many train at once.
+        n_trainings: on fresh seeds, that are to be done, at most.
     """
-    small = _shrunk(data, settings.batch_size)
-    short = replace(settings, epochs=2)
-    seconds: dict[str, float] = {}
-    begun = time.perf_counter()
-    with _threads(threads):
-        for name, document in {_NONE: PolicyDocument.of("none"), **(policies or {})}.items():
-            if not seconds or time.perf_counter() - begun < _PROBE_S:
-                result = train(small, document, short, registry=registry, on_epoch=_decide)
-                seconds[name] = _scaled(result, small, data, settings)
-    return Estimate(seconds)
+
+    def __init__(self, config: StudyConfig, probe: Probe, *, n_workers: int, n_trainings: int = 0) -> None:
+        self.probe = probe
+        self.n_workers = n_workers
+        self._config = config
+        self._n_trainings = n_trainings
+        fidelity = Fidelity.of(config.fidelity)
+        image_share = fidelity.share if fidelity.axis == "images" else 1.0
+        self._trials = self._whole(config.n_epochs, image_share)
+        self._trainings = self._whole(int(config.settings["epochs"]), 1.0)
+        # What the books call the seconds of a trial: its epochs alone.
+        self._epochs = {name: image_share * cost.train + cost.judge for name, cost in probe.methods.items()}
+
+    def estimate(self, slots: Mapping[int, SlotRecord] | None = None) -> Estimate:
+        """Estimate what is still to be done.
+
+        Args:
+            slots: those handed out so far; from what they took the rest is judged.
+        """
+        known = slots or {}
+        pace = _Pace(self._trained(known.values()))
+        open_slots = [slot for slot in range(self._config.n_trials) if slot not in known or not known[slot].is_settled]
+        proposed = mean_cost(pace.corrected(name, cost) for name, cost in self._trials.items())
+        expected = _share_of_proposed(known.values(), self._config.n_epochs) * proposed
+        costs = [self._left(slot, known.get(slot), pace, expected) for slot in open_slots]
+        trainings = mean_cost(pace.corrected(name, cost) for name, cost in self._trainings.items())
+        n_at_once = min(self.n_workers, max(1, len(open_slots)))
+        return Estimate(
+            n_trials=len(open_slots),
+            n_trainings=self._n_trainings,
+            trial=total_cost(costs) * (1 / len(costs)) if costs else ZERO,
+            search=self._together(total_cost(costs), n_at_once) if costs else ZERO,
+            confirm=self._together(self._n_trainings * trainings, self.n_workers) if self._n_trainings else ZERO,
+            by_method={name: pace.corrected(name, cost) for name, cost in self._trials.items()},
+        )
+
+    def _whole(self, epochs: int, image_share: float) -> dict[str, Cost]:
+        around = _AROUND_TRIAL + epochs * _AROUND_EPOCH
+        return {name: cost.trial(epochs, image_share) + around for name, cost in self.probe.methods.items()}
+
+    def _together(self, cost: Cost, n_workers: int) -> Cost:
+        """Return what workers who share the work take, their start included."""
+        return (cost + n_workers * self.probe.start).shared(n_workers)
+
+    def _left(self, slot: int, record: SlotRecord | None, pace: _Pace, expected: Cost) -> Cost:
+        if record is not None:
+            left = 1 - len(record.curve) / self._config.n_epochs
+            return left * pace.corrected_policy(self._trials, record.proposal.policy)
+        if slot < len(self._config.arms):
+            return pace.corrected_policy(self._trials, self._config.arms[slot].policy)
+        return expected
+
+    def _trained(self, slots: Iterable[SlotRecord]) -> list[tuple[str, float, float]]:
+        """Return method, seconds taken and seconds estimated of what was trained with a single method."""
+        found = []
+        for slot in slots:
+            shares = _methods(slot.proposal.policy)
+            if slot.curve and slot.copied_from is None and len(shares) == 1:
+                (name,) = shares
+                epoch_s = _cost_of(self._epochs, slot.proposal.policy).wall_s
+                found.append((name, slot.seconds, epoch_s * len(slot.curve)))
+        return found
 
 
-def _decide(report: EpochReport) -> Decision:
-    return "stop" if report.seconds > _LONG_EPOCH_S else "continue"
+class _Pace:
+    """How much longer than estimated training takes, in all and by method.
+
+    Args:
+        trained: method, seconds taken and seconds estimated, of each training.
+    """
+
+    def __init__(self, trained: Iterable[tuple[str, float, float]]) -> None:
+        self._taken: dict[str, float] = {}
+        self._estimated: dict[str, float] = {}
+        for name, taken, estimated in trained:
+            self._taken[name] = self._taken.get(name, 0.0) + taken
+            self._estimated[name] = self._estimated.get(name, 0.0) + estimated
+        whole = sum(self._estimated.values())
+        self._all = sum(self._taken.values()) / whole if whole else 1.0
+
+    def corrected(self, name: str, cost: Cost) -> Cost:
+        """Correct the cost of a trial with a method.
+
+        What the method took counts by how much of it was trained; what all took counts as one trial.
+        """
+        weight = cost.wall_s
+        taken = self._taken.get(name, 0.0) + self._all * weight
+        estimated = self._estimated.get(name, 0.0) + weight
+        return taken / estimated * cost if estimated else cost
+
+    def corrected_policy(self, costs: Mapping[str, Cost], policy: Mapping[str, Any]) -> Cost:
+        """Correct the cost of a trial with a policy of one or more methods."""
+        return _cost_of({name: self.corrected(name, cost) for name, cost in costs.items()}, policy)
 
 
-def _scaled(result: TrainResult, small: DataSet, data: DataSet, settings: TrainSettings) -> float:
-    report = result.curve[-1]
-    train_s = report.metrics["cost/epoch_s"]
-    per_image = train_s / len(small.splits["train"])
-    per_judged = (report.seconds - train_s) / len(small.splits["val"])
-    epoch_s = per_image * len(data.splits["train"]) + per_judged * len(data.splits["val"])
-    return settings.epochs * epoch_s + _AROUND_S
+def _share_of_proposed(slots: Iterable[SlotRecord], n_epochs: int) -> float:
+    """Return what share of its epochs a proposed trial is trained for, from those that are settled."""
+    settled = [slot for slot in slots if slot.is_settled and not slot.proposal.arm]
+    trained = sum(len(slot.curve) / n_epochs for slot in settled if slot.copied_from is None)
+    return (_SHARE_WEIGHT * _SHARE_OF_PROPOSED + trained) / (_SHARE_WEIGHT + len(settled))
 
 
-def _shrunk(data: DataSet, batch_size: int) -> DataSet:
-    """Keep a few batches; the images that are kept are spread evenly, since many data sets are sorted by class."""
-    sizes = {"train": _STEPS * batch_size, "val": _VAL_BATCHES * batch_size}
-    few = {name: _some(data.splits[name], n) for name, n in sizes.items()}
-    return replace(data, splits={**data.splits, **few})
+def _cost_of(costs: Mapping[str, Cost], policy: Mapping[str, Any]) -> Cost:
+    """Return the cost of a policy: of its branches by weight, of methods that were not measured as of the others."""
+    unknown = mean_cost(costs.values())
+    return total_cost(share * costs.get(name, unknown) for name, share in _methods(policy).items())
 
 
-def _some(split: Split, n: int) -> Split:
-    rows = torch.linspace(0, len(split) - 1, min(n, len(split))).round().long().numpy()
-    return Split(images=split.images[rows], labels=split.labels[rows], index=split.index[rows])
-
-
-@contextmanager
-def _threads(n: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _methods(policy: Mapping[str, Any]) -> dict[str, float]:
+    """Return the methods of a policy and how often each is used."""
+    weights: dict[str, float] = {}
+    for branch in policy["branches"]:
+        name = branch["mixer"]["name"]
+        weights[name] = weights.get(name, 0.0) + branch.get("weight", 1.0)
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}

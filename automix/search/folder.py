@@ -3,6 +3,7 @@
 work/optuna.db            what happened (Optuna), shared by all studies
 work/studies/NAME/
   study.json              what was asked
+  estimate.json           what it was to cost, and what it cost
   lock                    held by the supervisor
   ask.lock                held while a slot is handed out
   stop                    there while workers shall come to an end
@@ -64,6 +65,11 @@ class StudyFolder:
     def config_file(self) -> Path:
         """What was asked, as JSON."""
         return self.path / "study.json"
+
+    @property
+    def account_file(self) -> Path:
+        """What the latest start was estimated to cost, and what it took (`automix.search.account`)."""
+        return self.path / "estimate.json"
 
     @property
     def lock_file(self) -> Path:

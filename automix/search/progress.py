@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from automix.search.estimate import Estimator
 from automix.search.ledger import SlotRecord, SlotState
 
 __all__ = ["Progress", "eta_seconds", "progress_of"]
@@ -20,7 +21,7 @@ class Progress:
         n_trials: slots in all.
         n_epochs: of a whole trial.
         slots: those handed out, by number.
-        eta_s: seconds until the last one is settled; None while nothing is known.
+        eta_s: seconds until everything is done, as far as it is known what that is; None while nothing is known.
         elapsed_s: since this start of the search.
         notes: lines that should be shown now, once.
     """
@@ -50,7 +51,7 @@ def progress_of(
     n_trials: int,
     n_epochs: int,
     n_workers: int,
-    expected_trial_s: float | None = None,
+    estimator: Estimator | None = None,
     elapsed_s: float = 0.0,
     notes: Sequence[str] = (),
 ) -> Progress:
@@ -62,7 +63,7 @@ def progress_of(
         n_trials: slots in all.
         n_epochs: of a whole trial.
         n_workers: how many work at once.
-        expected_trial_s: what a trial was estimated to take; used until one has finished.
+        estimator: estimates the rest, trainings on fresh seeds included; without one it follows from epochs alone.
         elapsed_s: since this start.
         notes: lines to show.
     """
@@ -73,24 +74,17 @@ def progress_of(
         n_trials=n_trials,
         n_epochs=n_epochs,
         slots=mine,
-        eta_s=eta_seconds(mine, left, n_workers, expected_epoch_s=_per_epoch(expected_trial_s, n_epochs)),
+        eta_s=eta_seconds(mine, left, n_workers) if estimator is None else estimator.estimate(slots).total.wall_s,
         elapsed_s=elapsed_s,
         notes=tuple(notes),
     )
 
 
-def eta_seconds(
-    slots: Sequence[SlotRecord], epochs_left: int, n_workers: int, expected_epoch_s: float | None = None
-) -> float | None:
+def eta_seconds(slots: Sequence[SlotRecord], epochs_left: int, n_workers: int) -> float | None:
     """Estimate the time for the epochs that are left, from the typical epoch of the slots that have any.
 
     Returns:
-        Seconds; None where neither an epoch nor an expectation is known.
+        Seconds; None where no epoch is known.
     """
     known = [slot.seconds / len(slot.curve) for slot in slots if slot.curve and slot.copied_from is None]
-    per_epoch = median(known) if known else expected_epoch_s
-    return None if per_epoch is None else epochs_left * per_epoch / max(1, n_workers)
-
-
-def _per_epoch(trial_s: float | None, n_epochs: int) -> float | None:
-    return None if trial_s is None else trial_s / n_epochs
+    return epochs_left * median(known) / max(1, n_workers) if known else None

@@ -10,6 +10,7 @@ from statistics import median
 
 from automix.errors import StudyError
 from automix.search.config import StudyConfig
+from automix.search.estimate import Estimator
 from automix.search.folder import StopMode, StudyFolder
 from automix.search.interrupts import Interrupts
 from automix.search.launch import DeadWorker, Fleet
@@ -47,7 +48,7 @@ class Supervisor:
         fleet: the workers, not started yet.
         listener: told how the search stands, several times a second. What it raises is logged and ends nothing.
         budget_s: seconds after which no trial should end; None for no limit.
-        expected_trial_s: what a trial was estimated to take.
+        estimator: tells what a trial will take.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Supervisor:
         listener: Listener | None = None,
         *,
         budget_s: float | None = None,
-        expected_trial_s: float | None = None,
+        estimator: Estimator | None = None,
     ) -> None:
         self._config = config
         self._folder = folder
@@ -69,7 +70,7 @@ class Supervisor:
         self._n_workers = 0
         self._begun = time.monotonic()
         self._budget_s = budget_s
-        self._expected_trial_s = expected_trial_s
+        self._estimator = estimator
         self._stopping: StopMode | None = None
         self._crashes = 0
         self._reached = (0, 0)
@@ -122,8 +123,10 @@ class Supervisor:
         self._folder.request_stop(mode)
 
     def _trial_s(self, slots: dict[int, SlotRecord]) -> float:
+        if self._estimator is not None:
+            return self._estimator.estimate(slots).trial.wall_s
         known = [s.seconds for s in slots.values() if s.state is SlotState.COMPLETE and s.copied_from is None]
-        return median(known) if known else self._expected_trial_s or 0.0
+        return median(known) if known else 0.0
 
     def _replace(self, dead: DeadWorker, slots: dict[int, SlotRecord]) -> None:
         """Start another worker in place of one that did not leave because there was nothing more to do."""
@@ -158,7 +161,7 @@ class Supervisor:
             n_trials=self._config.n_trials,
             n_epochs=self._config.n_epochs,
             n_workers=self._n_workers,
-            expected_trial_s=self._expected_trial_s,
+            estimator=self._estimator,
             elapsed_s=time.monotonic() - self._begun,
             notes=self._notes,
         )
