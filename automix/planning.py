@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from automix import __version__
 from automix.data import DataSet, open_data
 from automix.errors import AutomixError, SettingError
-from automix.policy import PolicyDocument, complete
+from automix.policy import SLOTS, Branch, ComponentSpec, PolicyDocument, complete
 from automix.presets import Preset, parse_time, preset_of
 from automix.search.config import Arm, StudyConfig
 from automix.search.folder import StudyFolder
 from automix.spaces import Facts, Space, compose, load_space
-from automix.spaces.facts import unmet
+from automix.spaces.facts import on_patches, unmet
 from automix.training.defaults import default_settings
 from automix.training.settings import TrainSettings
 from automix.zoo.arms import Remembered, remembered_arms
@@ -240,22 +240,27 @@ def _settings(request: SearchRequest, preset: Preset, data: DataSet, space_name:
 
 def _facts(data: DataSet, settings: TrainSettings) -> Facts:
     """Look at the model once: what it can serve decides who takes part."""
+    import torch
+
+    from automix.mixing.probes import PROBES, anatomy, missing_probes
     from automix.training.models import build_model
 
     model = build_model(
         settings.model, num_classes=data.num_classes, channels=data.channels, image_size=data.image_size
     )
-    patches: tuple[int, int] | None = getattr(getattr(model, "patch_embed", None), "grid_size", None)
-    is_transformer = patches is not None and hasattr(model, "blocks")
+    made_of = anatomy(model)
+    missing = missing_probes(model, torch.zeros(2, data.channels, *data.image_size))
     return Facts(
         task=data.task,
         num_classes=data.num_classes,
         channels=data.channels,
         image_size=data.image_size,
         batch_size=settings.batch_size,
-        has_attention=is_transformer,
-        has_spatial_features=not is_transformer and hasattr(model, "forward_features"),
-        patch_grid=patches[0] if patches and is_transformer and patches[0] == patches[1] else None,
+        has_attention="attention_map" not in missing,
+        has_spatial_features="features" not in missing and not made_of.reads,
+        probes=frozenset(PROBES) - frozenset(missing),
+        missing=missing,
+        patch_grid=made_of.side_in_patches(data.image_size),
     )
 
 
@@ -263,7 +268,7 @@ def _arms(preset: Preset, space: Space, registry: Registry, facts: Facts) -> tup
     """Choose reference arms: no mixing first, then registered policies, then methods as published; equal ones once."""
     notes: list[str] = []
     arms: dict[str, Arm] = {}
-    references = _REFERENCES if preset.has_method_arms else _FEW_REFERENCES
+    references = (*_REFERENCES, *space.document.references) if preset.has_method_arms else _FEW_REFERENCES
     for name, document in _candidates(references, preset, space, registry, facts, notes):
         twin = arms.setdefault(document.key(), Arm(name=name, policy=document.to_dict()))
         if twin.name != name:
@@ -290,19 +295,31 @@ def _candidates(
 
 
 def _fitting(document: PolicyDocument, registry: Registry, facts: Facts) -> PolicyDocument:
-    """Leave out the branches that these data or this model cannot serve.
+    """Leave out the branches that these data or this model cannot serve, and count in the model's own patches.
 
     Raises:
-        SettingError: none is left.
+        SettingError: none is left; the message says why.
     """
-
-    def works(name: str) -> bool:
-        return name in registry.names("mixer") and not unmet(registry.get("mixer", name).obj, facts)
-
-    kept = tuple(branch for branch in document.branches if works(branch.mixer.name))
+    kept = tuple(
+        on_patches(branch, registry, facts) for branch in document.branches if not _hindrance(branch, registry, facts)
+    )
     if not kept:
-        raise SettingError("none of its mixers works with these data and this model.")
+        reasons = {_hindrance(branch, registry, facts) for branch in document.branches}
+        raise SettingError(f"{'; '.join(sorted(reasons))}.")
     return document.model_copy(update={"branches": kept})
+
+
+def _hindrance(branch: Branch, registry: Registry, facts: Facts) -> str:
+    """Say why a branch cannot work here; empty where it can."""
+    for kind in SLOTS:
+        part: ComponentSpec | None = getattr(branch, kind)
+        if part is None:
+            continue
+        if part.name not in registry.names(kind):
+            return f"{kind} {part.name!r} is not installed"
+        if reason := unmet(registry.get(kind, part.name).obj, facts):
+            return f"{kind} {part.name!r} {reason}"
+    return ""
 
 
 def _remembered(

@@ -29,7 +29,7 @@ from automix.mixing.pairing import (
     RandomPairing,
     ReversePairing,
 )
-from automix.mixing.params import Bool, Choice, Float, Int, Param
+from automix.mixing.params import Bool, Choice, Float, Int, Param, PatchCount
 from automix.mixing.random import Streams, seed_of
 from automix.mixing.ratio import BetaLaw, FixedLaw, RatioLaw, TruncatedBetaLaw, UniformLaw
 from automix.mixing.requires import Requires
@@ -69,6 +69,7 @@ __all__ = [
     "PairPlan",
     "Pairing",
     "Param",
+    "PatchCount",
     "PrepareContext",
     "RandomPairing",
     "RatioLaw",

@@ -17,7 +17,7 @@ from typing import Any, Generic, Self, TypeVar, cast, overload
 from automix.errors import SettingError
 from automix.mixing.domains import ChoiceDomain, Domain, Fixed, FloatDomain, IntDomain, Value
 
-__all__ = ["Bool", "Choice", "Float", "Int", "Param"]
+__all__ = ["Bool", "Choice", "Float", "Int", "Param", "PatchCount"]
 
 T = TypeVar("T", bound=Value)
 
@@ -212,6 +212,13 @@ class Int(_Number[int]):
         # 0 for "off" is an ordinary end of an integer range.
         low, high = (0, ends[1]) if zero else ends
         return Fixed(low) if low == high else IntDomain(low, high, log=scale == "log")
+
+
+class PatchCount(Int):
+    """A number of patches along a side of the model's input; 0 for pixels.
+
+    A published recipe that names the patches of its own model is followed with those of the model at hand.
+    """
 
 
 class Choice(Param[str]):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from automix.policy.document import Branch, ComponentSpec, PolicyDocument, Schedule
+from automix.policy.document import SLOTS, Branch, ComponentSpec, PolicyDocument, Schedule
 from automix.policy.io import load_document, read_document, read_file, save_document
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from automix.policy.step import CompiledBranch, MixedStep
 
 __all__ = [
+    "SLOTS",
     "Branch",
     "CompiledBranch",
     "ComponentSpec",

@@ -102,6 +102,7 @@ class SpaceDocument(_Strict):
         branches: 1, or 2 where a policy may alternate between two mixers.
         label_smoothing: mass spread evenly over the classes.
         schedule: when mixing is on.
+        references: registered policies that are reference arms besides the usual ones, where they can work.
     """
 
     schema_: Literal["automix.space/1"] = Field(alias="schema")
@@ -112,6 +113,7 @@ class SpaceDocument(_Strict):
     branches: Literal[1, 2] = 1
     label_smoothing: Override = 0.0
     schedule: ScheduleEntry = ScheduleEntry()
+    references: tuple[str, ...] = ()
 
     _file: YamlFile = PrivateAttr(default_factory=lambda: YamlFile("space", {}))
     _is_shipped: bool = PrivateAttr(default=False)

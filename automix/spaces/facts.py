@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from automix.mixing import Component, LabelRule, Mixer, Requires
+from automix.mixing.params import PatchCount
+from automix.mixing.probes import PROBES
+from automix.policy import Branch, ComponentSpec
+from automix.registry import Registry
 
-__all__ = ["Facts", "unmet"]
+__all__ = ["Facts", "on_patches", "unmet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +24,12 @@ class Facts:
         channels: of the images.
         image_size: (H, W) in pixels.
         batch_size: rows of a training batch.
-        has_attention: the model has attention maps.
-        has_spatial_features: the model has a feature map before pooling.
+        has_attention: the model has an attention map over the whole image.
+        has_spatial_features: the model has a feature map that its head averages.
         has_teacher: a trained teacher is at hand.
         has_human_data: human judgments are at hand.
-        probes: what can be captured during the model's forward pass, by probe name.
+        probes: what can be captured during the model's forward pass, of `automix.mixing.probes.PROBES`.
+        missing: why the others cannot, by probe name.
         patch_grid: patches along each side of a vision transformer's input; None for other models.
     """
 
@@ -38,6 +43,7 @@ class Facts:
     has_teacher: bool = False
     has_human_data: bool = False
     probes: frozenset[str] = frozenset()
+    missing: Mapping[str, str] = field(default_factory=dict)
     patch_grid: int | None = None
 
 
@@ -52,9 +58,20 @@ def unmet(cls: type[Component], facts: Facts) -> str:
     return ", ".join(_reasons(cls, facts))
 
 
+def on_patches(branch: Branch, registry: Registry, facts: Facts) -> Branch:
+    """Return the branch of a published recipe with patches counted as this model has them.
+
+    A `PatchCount` that is not 0 becomes the model's number of patches, or 0 where it has none.
+    """
+    cls = registry.get("mixer", branch.mixer.name).obj
+    counts = [k for k, p in cls.params.items() if isinstance(p, PatchCount) and branch.mixer.params.get(k)]
+    params = {**branch.mixer.params, **dict.fromkeys(counts, facts.patch_grid or 0)}
+    return branch.model_copy(update={"mixer": ComponentSpec(name=branch.mixer.name, params=params)})
+
+
 def _reasons(cls: type[Component], facts: Facts) -> Iterator[str]:
     # Laws, pairings and treatments declare no needs: they see no pixels.
-    needs = getattr(cls, "requires", Requires())
+    needs: Requires = getattr(cls, "requires", Requires())
     height, width = facts.image_size
     if facts.task not in needs.tasks:
         yield f"not defined for the task {facts.task!r}"
@@ -65,14 +82,19 @@ def _reasons(cls: type[Component], facts: Facts) -> Iterator[str]:
     if facts.channels < needs.min_channels:
         yield f"needs {needs.min_channels} channels but the images have {facts.channels}"
     if needs.attention and not facts.has_attention:
-        yield "needs a model with attention maps"
+        yield _because("needs a model with attention maps", facts.missing.get("attention_map"))
     if needs.spatial_features and not facts.has_spatial_features:
-        yield "needs a model with a feature map"
+        yield _because("needs a model with a feature map that its head averages", facts.missing.get("features"))
     if needs.teacher and not facts.has_teacher:
         yield "needs a trained teacher"
     if needs.human_data and not facts.has_human_data:
         yield "needs human judgments"
     if issubclass(cls, Mixer) and "pairing" in cls.reads and facts.batch_size < 2:
         yield "has no partners in batches of one image"
-    if issubclass(cls, LabelRule) and not cls.probes <= facts.probes:
-        yield f"needs {', '.join(sorted(cls.probes - facts.probes))} from the model's forward pass"
+    probes = cls.probes if issubclass(cls, LabelRule) else frozenset()
+    for probe in sorted(probes - facts.probes):
+        yield _because(f"needs {PROBES.get(probe, probe)} of the model", facts.missing.get(probe))
+
+
+def _because(need: str, reason: str | None) -> str:
+    return f"{need} ({reason.rstrip('.')})" if reason else need

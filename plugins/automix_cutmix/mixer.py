@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from automix.errors import PolicyError
-from automix.mixing import Batch, BoxMixer, BoxPlan, Card, Int, Requires, random_boxes
+from automix.mixing import Batch, BoxMixer, BoxPlan, Card, PatchCount, Requires, random_boxes
 
 __all__ = ["CutMix"]
 
@@ -51,7 +51,7 @@ class CutMix(BoxMixer):
 
     requires = Requires(min_size_px=2)
 
-    box_grid = Int(
+    box_grid = PatchCount(
         0,
         low=0,
         high=64,

@@ -54,7 +54,7 @@ def test_the_order_in_the_file_does_not_change_the_space(make: Make) -> None:
 
 def test_an_option_that_cannot_work_is_left_out_of_its_slot(make: Make) -> None:
     space = make(mixers=["none", "blend"], defaults={"labels": ["area", "watched"]})
-    assert dict(space.left_out)["labels watched"] == "needs attention from the model's forward pass"
+    assert dict(space.left_out)["labels watched"] == "needs the attention of every block of the model"
     assert "labels.blend" not in space.parameters
     seen = make(mixers=["none", "blend"], defaults={"labels": ["area", "watched"]}, probes=frozenset({"attention"}))
     assert ranges(seen)["labels.blend"] == "area | watched"

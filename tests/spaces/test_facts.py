@@ -22,7 +22,7 @@ BASE: dict[str, Any] = {"num_classes": 10, "channels": 1, "image_size": (8, 12),
         (Requires(square=True), "needs square images but they are 8x12"),
         (Requires(min_channels=3), "needs 3 channels but the images have 1"),
         (Requires(attention=True), "needs a model with attention maps"),
-        (Requires(spatial_features=True), "needs a model with a feature map"),
+        (Requires(spatial_features=True), "needs a model with a feature map that its head averages"),
         (Requires(teacher=True), "needs a trained teacher"),
         (Requires(human_data=True), "needs human judgments"),
         (Requires(attention=True, teacher=True), "needs a model with attention maps, needs a trained teacher"),
@@ -48,8 +48,10 @@ def test_pairs_need_batches_of_two(registry: Registry) -> None:
 
 def test_a_label_rule_needs_its_probes(registry: Registry) -> None:
     rule = registry.get("labels", "watched").obj
-    assert unmet(rule, Facts(**BASE)) == "needs attention from the model's forward pass"
+    assert unmet(rule, Facts(**BASE)) == "needs the attention of every block of the model"
     assert unmet(rule, Facts(**BASE, probes=frozenset({"attention"}))) == ""
+    facts = Facts(**BASE, missing={"attention": "It is a convolutional network."})
+    assert unmet(rule, facts) == "needs the attention of every block of the model (It is a convolutional network)"
 
 
 def test_components_without_declared_needs_always_work() -> None:

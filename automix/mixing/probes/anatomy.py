@@ -57,6 +57,16 @@ class Anatomy:
             return -(-size[0] // high), -(-size[1] // wide)
         return size[0] // high, size[1] // wide
 
+    def side_in_patches(self, size: tuple[int, int]) -> int | None:
+        """Count the patches along a side of an image of (H, W) pixels; None unless they are as many each way and cut it
+        without remainder.
+        """
+        if self.patch is None or self.patch_grid is None:
+            return None
+        rows, columns = self.patches_of(size)
+        divides = (rows * self.patch[0], columns * self.patch[1]) == size
+        return rows if divides and rows == columns else None
+
     def read(self, tokens: Tensor) -> Tensor:
         """Bring (B, N, ...) to (B, ...) as the head does: its prefix tokens, else the mean over tokens.
 
