@@ -5,6 +5,7 @@ A plugin needs nothing else from automix (and `automix.hookspecs.hookimpl`).
 
 from __future__ import annotations
 
+from automix.mixing.artifacts import ArtifactStore, LabelledBatch, PrepareContext
 from automix.mixing.batch import Batch, MixedBatch, MixPlan, PairPlan, dense_targets
 from automix.mixing.buffers import Buffers
 from automix.mixing.component import Card, Component
@@ -13,15 +14,7 @@ from automix.mixing.guide import Guide
 from automix.mixing.inputs import InputTreatment, StandardInput
 from automix.mixing.labels import AreaLabels, Follower, LabelRule, Observed
 from automix.mixing.loss import mixed_cross_entropy, soft_cross_entropy
-from automix.mixing.mixer import (
-    ArtifactStore,
-    KeepPlan,
-    LossContext,
-    Mixer,
-    ModelInfo,
-    PairMixer,
-    PrepareContext,
-)
+from automix.mixing.mixer import KeepPlan, LossContext, Mixer, ModelInfo, PairMixer
 from automix.mixing.pairing import (
     ClassBalancedPairing,
     DifferentClassPairing,
@@ -29,7 +22,7 @@ from automix.mixing.pairing import (
     RandomPairing,
     ReversePairing,
 )
-from automix.mixing.params import Bool, Choice, Float, Int, Param, PatchCount
+from automix.mixing.params import Bool, Choice, Float, Int, Param, PatchCount, Text
 from automix.mixing.random import Streams, seed_of
 from automix.mixing.ratio import BetaLaw, FixedLaw, RatioLaw, TruncatedBetaLaw, UniformLaw
 from automix.mixing.requires import Requires
@@ -57,6 +50,7 @@ __all__ = [
     "Int",
     "KeepPlan",
     "LabelRule",
+    "LabelledBatch",
     "LossContext",
     "MaskMixer",
     "MaskPlan",
@@ -77,6 +71,7 @@ __all__ = [
     "ReversePairing",
     "StandardInput",
     "Streams",
+    "Text",
     "TruncatedBetaLaw",
     "UniformLaw",
     "boxes_around",

@@ -8,7 +8,7 @@ so that a plan made by hand reproduces any other implementation's result. A subc
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from automix.errors import PluginError, PolicyError
+from automix.mixing.artifacts import PrepareContext
 from automix.mixing.batch import Batch, MixedBatch, MixPlan, PairPlan
 from automix.mixing.buffers import Buffers
 from automix.mixing.component import Component
@@ -30,15 +31,7 @@ from automix.mixing.shares import constant_shares
 if TYPE_CHECKING:
     from automix.mixing.probes import Anatomy, CleanView
 
-__all__ = [
-    "ArtifactStore",
-    "KeepPlan",
-    "LossContext",
-    "Mixer",
-    "ModelInfo",
-    "PairMixer",
-    "PrepareContext",
-]
+__all__ = ["KeepPlan", "LossContext", "Mixer", "ModelInfo", "PairMixer", "Requires"]
 
 
 @dataclass(frozen=True)
@@ -76,33 +69,6 @@ class LossContext:
     def clean_logits(self) -> Tensor:
         """(B, K) float32 of the clean images, detached."""
         return self.clean.logits()
-
-
-class ArtifactStore(ABC):
-    """Keeps what a `prepare` stage made, by content key; handed in by whoever runs the search."""
-
-    @abstractmethod
-    def tensors(self, key: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        """Return the tensors stored under ``key``, made once (under a lock) by ``make`` where missing."""
-
-
-@dataclass(frozen=True, eq=False)
-class PrepareContext:
-    """What a `prepare` stage may use.
-
-    Args:
-        batches: returns training batches (images normalised, without augmentation) one after the other.
-        num_classes: K.
-        device: where to compute.
-        fingerprint: content hash of the data, to be part of the artifact's key.
-        store: where the result is kept.
-    """
-
-    batches: Callable[[], Any]
-    num_classes: int
-    device: torch.device
-    fingerprint: str
-    store: ArtifactStore
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -283,6 +249,11 @@ class Mixer(Component, ABC):
         plan = plan.to(maps.device)
         shares = self.shares(plan, maps.shape[-2], maps.shape[-1], "area")
         return maps[plan.sources][:, :, 0].float() * shares
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether `loss` may return one, for which the model is needed."""
+        return type(self).loss is not Mixer.loss
 
     def loss(self, context: LossContext) -> Tensor | None:
         """Return an extra loss (0-d) added to the classification loss, or None."""

@@ -10,6 +10,7 @@ instance the attribute is the value, on the class it is the declaration.
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Generic, Self, TypeVar, cast, overload
@@ -17,7 +18,7 @@ from typing import Any, Generic, Self, TypeVar, cast, overload
 from automix.errors import SettingError
 from automix.mixing.domains import ChoiceDomain, Domain, Fixed, FloatDomain, IntDomain, Value
 
-__all__ = ["Bool", "Choice", "Float", "Int", "Param", "PatchCount"]
+__all__ = ["Bool", "Choice", "Float", "Int", "Param", "PatchCount", "Text"]
 
 T = TypeVar("T", bound=Value)
 
@@ -282,3 +283,43 @@ class Bool(Param[bool]):
     def json_schema(self) -> dict[str, Any]:
         """Say that it is a flag."""
         return self._schema(type="boolean")
+
+
+class Text(Param[str]):
+    """Text of a given form; a search leaves it alone unless a space lists values.
+
+    Args:
+        default: as for every parameter, likewise doc, source and when.
+        pattern: regular expression that the whole text must match.
+    """
+
+    type_name = "text"
+
+    def __init__(
+        self,
+        default: str,
+        *,
+        pattern: str,
+        doc: str,
+        source: str = "",
+        when: Mapping[str, tuple[Value, ...]] | None = None,
+    ) -> None:
+        super().__init__(default, doc=doc, source=source, when=when, searched=False)
+        self.pattern = pattern
+
+    def check(self, value: Any, where: str = "") -> str:
+        """Accept text that matches the pattern."""
+        if not isinstance(value, str) or re.fullmatch(self.pattern, value) is None:
+            raise self._fail(f"as text of the form {self.pattern}", value, where)
+        return value
+
+    def domain(self, override: Any = None, where: str = "") -> Domain:
+        """Read a text (fixed) or a list of texts."""
+        if isinstance(override, (list, tuple)) and override:
+            texts = tuple(self.check(one, where) for one in override)
+            return ChoiceDomain(texts) if len(texts) > 1 else Fixed(texts[0])
+        return Fixed(self.default if override is None else self.check(override, where))
+
+    def json_schema(self) -> dict[str, Any]:
+        """Give the pattern."""
+        return self._schema(type="string", pattern=f"^(?:{self.pattern})$")

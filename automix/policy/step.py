@@ -40,7 +40,7 @@ class CompiledBranch:
     @property
     def has_extra_loss(self) -> bool:
         """Whether the mixer adds a loss of its own."""
-        return type(self.mixer).loss is not Mixer.loss
+        return self.mixer.has_loss
 
     def needing_model(self) -> list[str]:
         """Name the parts that cannot do without the model."""

@@ -18,8 +18,9 @@ import torch
 from torch import nn
 
 from automix.errors import ArtifactError, StorageError
+from automix.storage.files import replacing
 from automix.storage.lock import exclusive
-from automix.training.export import ModelCard, replacing, save_model
+from automix.training.export import ModelCard, save_model
 from automix.training.failures import StaleAttempt
 
 __all__ = ["CheckpointStore"]

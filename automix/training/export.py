@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
-from automix.errors import ArtifactError, StorageError
+from automix.errors import ArtifactError
+from automix.storage.files import replacing
 from automix.training.models import build_model
 
-__all__ = ["ModelCard", "load_model", "replacing", "save_model"]
+__all__ = ["ModelCard", "load_model", "save_model"]
 
 _KEY = "automix.model/1"
 
@@ -95,24 +94,3 @@ def _read(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
 def _read_card(text: str) -> ModelCard:
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(text).items()}
     return ModelCard(**values)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a new file that takes the place of ``path`` when the block ends well; a crash leaves the old one.
-
-    Raises:
-        StorageError: the disk is full or cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            # Without it, a power cut may leave the new name with the content of neither file.
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as err:
-        raise StorageError(f"Cannot write {path}: {err.strerror}. Free some space or choose another folder.") from err
-    finally:
-        temporary.unlink(missing_ok=True)

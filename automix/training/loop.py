@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from automix.data.dataset import DataSet
+from automix.mixing import ArtifactStore
 from automix.mixing.batch import MixedBatch
-from automix.mixing.mixer import ArtifactStore
 from automix.mixing.random import seed_of
 from automix.policy.document import PolicyDocument
 from automix.policy.mixer import PolicyMixer

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from automix.errors import PolicyError, StudyError
-from automix.mixing.mixer import ArtifactStore, Mixer, PrepareContext
+from automix.artifacts import make_ready
+from automix.artifacts.travelling import NoStore
+from automix.errors import StudyError
+from automix.mixing import ArtifactStore, LabelledBatch, PrepareContext
 from automix.policy.compile import compile_policy
-from automix.training.batches import plain_batches
+from automix.training.batches import plain_batches, shuffled_batches
 from automix.training.export import ModelCard
 from automix.training.history import History
 
@@ -49,26 +51,37 @@ def make_mixer(
         normalization=(data.mean, data.std),
     )
 
-    # Both open the images only when they are asked for: most policies have nothing to fit.
-    def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        yield from plain_batches(data, settings, device).epoch(0)
+    # All open the images only when they are asked for: most policies have nothing to fit.
+    def untreated() -> Iterator[Tensor]:
+        yield from (images for images, _, _ in plain_batches(data, settings, device).epoch(0))
 
-    mix.fit(images for images, _, _ in batches())
-    for mixer in (branch.mixer for branch in mix.branches):
-        if type(mixer).prepare is Mixer.prepare:
-            continue
-        if artifacts is None:
-            raise PolicyError(f"The mixer {mixer.name!r} must be prepared on the data: pass `artifacts`, a store.")
-        mixer.prepare(
-            PrepareContext(
-                batches=batches,
-                num_classes=data.num_classes,
-                device=device,
-                fingerprint=data.fingerprint.content_hash,
-                store=artifacts,
-            )
-        )
+    def batches() -> Iterator[LabelledBatch]:
+        yield from plain_batches(data, settings, device, mix.prepare).epoch(0)
+
+    def shuffled(epoch: int) -> Iterator[LabelledBatch]:
+        yield from shuffled_batches(data, settings, device, mix.prepare).epoch(epoch)
+
+    mix.fit(untreated())
+    context = PrepareContext(
+        batches=batches,
+        shuffled=shuffled,
+        num_classes=data.num_classes,
+        channels=data.channels,
+        image_size=data.image_size,
+        normalization=(data.mean, data.std),
+        device=device,
+        fingerprint=_fingerprint(data, mix),
+        store=artifacts or NoStore(),
+    )
+    make_ready(mix, context)
     return mix
+
+
+def _fingerprint(data: DataSet, mix: PolicyMixer) -> str:
+    """Name the images as guides and mixers see them: after the input treatment."""
+    content = data.fingerprint.content_hash
+    treatment = mix.treatment.config()
+    return content if treatment == {"name": "standard"} else f"{content} {treatment}"
 
 
 def identify(data: DataSet, document: PolicyDocument, settings: TrainSettings) -> dict[str, Any]:

@@ -15,10 +15,11 @@ import numpy as np
 
 from automix.data import load_data
 from automix.policy import PolicyDocument, compile_policy
+from automix.storage.files import replacing
 from automix.training.batches import evaluation_loader
 from automix.training.device import autocast, choose_device
 from automix.training.evaluate import predict
-from automix.training.export import load_model, replacing
+from automix.training.export import load_model
 from automix.verdict.scores import Answers, answers_of
 
 if TYPE_CHECKING:

@@ -311,7 +311,7 @@ def test_extra_loss_and_modules_are_trained_and_saved(
 
 def test_mixer_that_must_be_prepared_asks_for_a_store(digits: Callable[..., DataSet], registry: Registry) -> None:
     registry.add(Entry("teaching", "mixer", TeachingMixer))
-    with pytest.raises(PolicyError, match="'teaching' must be prepared on the data: pass `artifacts`"):
+    with pytest.raises(PolicyError, match="'count' must be prepared on training images: pass `artifacts`"):
         train(digits(), PolicyDocument.of("teaching"), SETTINGS, registry=registry)
 
 

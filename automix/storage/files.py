@@ -1,0 +1,34 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from automix.errors import StorageError
+
+__all__ = ["replacing"]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file that takes the place of ``path`` when the block ends well; a crash leaves the old one.
+
+    Raises:
+        StorageError: the disk is full or cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            # Without it, a power cut may leave the new name with the content of neither file.
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as err:
+        raise StorageError(f"Cannot write {path}: {err.strerror}. Free some space or choose another folder.") from err
+    finally:
+        temporary.unlink(missing_ok=True)
