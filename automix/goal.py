@@ -16,7 +16,7 @@ from typing import Literal
 from automix.errors import unknown_name
 from automix.tracking import keys
 
-__all__ = ["ACCURACY", "GOALS", "Goal", "goal_of"]
+__all__ = ["ACCURACY", "GOALS", "Goal", "goal_of", "measures_of"]
 
 Unit = Literal["points", "nats", "images/s", ""]
 """Of differences. Shares are said in per cent, and their differences in points."""
@@ -140,6 +140,12 @@ GOALS: Mapping[str, Goal] = MappingProxyType(
     }
 )
 """What ``--goal`` takes; beside these, every metric of a plugin."""
+
+
+def measures_of(goal: Goal) -> tuple[Goal, ...]:
+    """Return what tells early how a trial will do: the goal and, where that is about quality, accuracy and log-loss."""
+    return tuple(dict.fromkeys([goal, ACCURACY, GOALS["log_loss"]])) if goal.is_quality else (goal,)
+
 
 _DIRECTIONS = {"max": True, "min": False}
 

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from automix import __version__
 from automix.data import DataSet, open_data
 from automix.errors import AutomixError, SettingError
+from automix.goal import ACCURACY, Goal, goal_of
 from automix.policy import SLOTS, Branch, ComponentSpec, PolicyDocument, complete
 from automix.presets import Preset, parse_time, preset_of
 from automix.search.config import Arm, StudyConfig
+from automix.search.fidelity import Fidelity, budget_warnings
 from automix.search.folder import StudyFolder
 from automix.spaces import Facts, Space, compose, load_space
 from automix.spaces.facts import on_patches, unmet
@@ -49,7 +51,11 @@ class SearchRequest:
         space: name of a shipped search space, or a YAML file.
         trials: slots, reference arms included.
         budget: time such as "2h"; no slot is begun that would not fit.
-        epochs: of each trial.
+        epochs: of a whole training; a trial may have less, see ``fidelity``.
+        final_epochs: how long you will train in the end; as long as ``epochs`` by default. For warnings alone.
+        fidelity: share of the whole training that a trial gets: "full", "epochs:S" or "images:S".
+        goal: what is ranked by and decided: "accuracy", "balanced_accuracy", "log_loss", "calibration", "robustness",
+            "images_per_s", or a metric of a plugin.
         model: a timm name, or "auto".
         pretrained: start from timm's published weights.
         batch_size: images per step.
@@ -74,6 +80,9 @@ class SearchRequest:
     trials: int | None = None
     budget: str | None = None
     epochs: int | None = None
+    final_epochs: int | None = None
+    fidelity: str = "full"
+    goal: str = ACCURACY.name
     model: str = "auto"
     pretrained: bool = False
     batch_size: int | None = None
@@ -99,12 +108,13 @@ class SearchPlan:
     Args:
         request: what was asked.
         data: the opened data set, its test images kept back for the verdict.
-        settings: of every trial.
+        settings: of a whole training. A trial has the share of it that ``fidelity`` says.
         space: composed and filtered.
         config: of the study.
         host: the plugins.
         budget_s: seconds, or None.
         confirm: fresh seeds.
+        n_best: policies of the ranking that are trained on them, beside the references.
         notes: what the user should know before it starts.
     """
 
@@ -116,7 +126,23 @@ class SearchPlan:
     host: PluginHost
     budget_s: float | None
     confirm: int
+    n_best: int
     notes: tuple[str, ...]
+
+    @property
+    def goal(self) -> Goal:
+        """What is ranked by and decided."""
+        return goal_of(self.config.goal)
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """Share of the whole training that a trial gets."""
+        return Fidelity.of(self.config.fidelity)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Say where trials or the verdict speak of another regime than the training that is meant."""
+        return budget_warnings(self.fidelity, self.settings.epochs, self.config.final_epochs)
 
     @property
     def work(self) -> Path:
@@ -145,9 +171,11 @@ def plan_search(
     preset = preset_of(request.preset)
     budget = None if request.budget is None else parse_time(request.budget)
     _check(request)
+    fidelity = Fidelity.parse(request.fidelity)
     space_name = request.space or preset.space
     document = load_space(space_name)
     registry = host.registry
+    goal = goal_of(request.goal, {entry.name: entry.obj for entry in registry.entries("metric")})
     openers = {entry.name: entry.obj for entry in registry.entries("data_source")}
     data = open_data(
         request.data,
@@ -161,7 +189,7 @@ def plan_search(
         progress=progress,
     ).without_test()
     settings = _settings(request, preset, data, space_name)
-    facts = _facts(data, settings)
+    facts = _facts(data, fidelity.settings(settings, len(fidelity.data(data, request.seed).splits["train"])))
     space = compose(document, registry, facts)
     arms, notes = _arms(preset, space, registry, facts)
     trials = preset.trials if request.trials is None else request.trials
@@ -194,10 +222,13 @@ def plan_search(
         n_startup_trials=preset.startup,
         seed=request.seed,
         out=str((request.out or Path("automix-out") / name).resolve()),
+        goal=goal.name,
+        fidelity=asdict(fidelity),
+        final_epochs=request.final_epochs,
         versions={"automix": __version__, **{package: version(package) for package in _VERSIONED}},
     )
     confirm = preset.confirm if request.confirm is None else request.confirm
-    return SearchPlan(request, data, settings, space, config, host, budget, confirm, tuple(notes))
+    return SearchPlan(request, data, settings, space, config, host, budget, confirm, preset.best, tuple(notes))
 
 
 def _check(request: SearchRequest) -> None:
@@ -210,8 +241,8 @@ def _check(request: SearchRequest) -> None:
         raise SettingError(
             f"Expected a study name of letters, digits, '.', '_' and '-' but got {request.name!r} (--name)."
         )
-    for name, lowest in (("trials", 1), ("epochs", 1), ("batch_size", 1), ("workers", 1), ("confirm", 0), ("seed", 0)):
-        value = getattr(request, name)
+    for name in ("trials", "epochs", "final_epochs", "batch_size", "workers", "confirm", "seed"):
+        value, lowest = getattr(request, name), 0 if name in ("confirm", "seed") else 1
         if value is not None and value < lowest:
             raise SettingError(f"Expected `{name}` of at least {lowest} but got {value} (--{name.replace('_', '-')}).")
     if request.confirm is not None and (request.confirm == 1 or request.confirm > _MAX_SEEDS):
@@ -353,6 +384,8 @@ def _study_name(request: SearchRequest, preset: Preset, data: DataSet, settings:
         "seed": request.seed,
         **({"memory": False} if preset.has_memory_arms and not request.memory else {}),
     }
+        **({"goal": request.goal} if request.goal != ACCURACY.name else {}),
+        **({"fidelity": str(fidelity)} if not (fidelity := Fidelity.parse(request.fidelity)).is_full else {}),
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
     base = re.sub(r"[^A-Za-z0-9._-]+", "-", data.name).strip("-._") or "data"
     return f"{base[:40]}-{digest}"

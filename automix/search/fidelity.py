@@ -7,24 +7,39 @@ and on many passes over few images, so the two are not alike, and a small share 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import mean
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from automix.errors import SettingError
+from automix.goal import Goal, measures_of
 from automix.mixing.random import seed_of
+from automix.search.ranks import RankCorrelation, rank_correlation
 
 if TYPE_CHECKING:
     from automix.data import DataSet
+    from automix.search.ledger import SlotRecord
     from automix.training.settings import TrainSettings
 
-__all__ = ["FULL", "Fidelity"]
+__all__ = [
+    "FULL",
+    "Fidelity",
+    "RungCorrelation",
+    "budget_warnings",
+    "full_correlation",
+    "rung_correlations",
+]
 
 Axis = Literal["epochs", "images"]
 
 _FULL_NAME = "full"
-_IMAGES_PER_BATCH = 4
-"""Batches that a pass has at least; `automix.planning` chooses the batch size by the same rule."""
+_MIN_BATCHES = 4
+"""Of a pass; `automix.planning` chooses the batch size by the same rule."""
+_FAR = 0.5
+"""A trial below this share of the training that is meant says too little about it."""
+_FEW_EPOCHS = 30
+"""Measured on clean Fashion and CIFAR: mixing lost at 10 and 12 epochs and won at 60 (docs/search.md)."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +109,7 @@ class Fidelity:
             full: of a whole training.
             n_images: training images of a trial. Where they are few, batches are smaller too.
         """
-        batch_size = min(full.batch_size, max(2, n_images // _IMAGES_PER_BATCH))
+        batch_size = min(full.batch_size, max(2, n_images // _MIN_BATCHES))
         return replace(full, epochs=self.epochs(full.epochs), batch_size=batch_size)
 
     def data(self, full: DataSet, seed: int) -> DataSet:
@@ -123,3 +138,97 @@ class Fidelity:
 
 FULL = Fidelity()
 """The whole budget."""
+
+
+def budget_warnings(fidelity: Fidelity, epochs: int, final_epochs: int | None) -> tuple[str, ...]:
+    """Say where a study speaks of another regime than the training that is meant, and why that matters.
+
+    Args:
+        fidelity: of its trials.
+        epochs: of a whole training, and so of the verdict.
+        final_epochs: how long the user will train in the end; None for ``epochs``.
+    """
+    final, trial = final_epochs or epochs, fidelity.epochs(epochs)
+    found = []
+    if trial < _FAR * final:
+        found.append(
+            f"A trial makes {trial} passes over the images, the training that is meant makes {final}. Mixing learns "
+            "more slowly and pays late, so such trials are biased against it (--epochs, --fidelity)."
+        )
+    if fidelity.axis == "images" and fidelity.share < _FAR:
+        found.append(
+            f"A trial sees {100 * fidelity.share:.0f} % of the training images, as often as a whole training would. "
+            "Many passes over few images are where mixing pays most, so such trials are biased towards it "
+            "(--fidelity)."
+        )
+    if epochs < _FAR * final:
+        found.append(
+            f"The verdict speaks of {epochs} epochs, not of {final} (--final-epochs). What wins in a short training "
+            "may lose in a long one."
+        )
+    if trial < _FEW_EPOCHS:
+        found.append(
+            f"Trials of {trial} epochs are short: where labels are right, no mixing usually wins below about "
+            f"{_FEW_EPOCHS}, also where mixing would win a longer training (--epochs)."
+        )
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class RungCorrelation(RankCorrelation):
+    """How well the order after an epoch foretells the order by the goal at the end.
+
+    Attributes:
+        epoch: from 1.
+        share: of a trial's epochs.
+        metric: that the trials are ordered by after that epoch; turned so that more is better.
+    """
+
+    epoch: int
+    share: float
+    metric: str
+
+
+def rung_correlations(records: Iterable[SlotRecord], goal: Goal, n_epochs: int) -> tuple[RungCorrelation, ...]:
+    """Measure after which epoch one could have known, from the trials that were trained to the end.
+
+    Pruned trials are not among them, so the range is narrower than that of all trials, and the correlation lower.
+
+    Args:
+        records: of the study's slots.
+        goal: of the study.
+        n_epochs: of a whole trial.
+
+    Returns:
+        For each epoch but the last and for the goal, accuracy and log-loss; nothing where fewer than five trials tell.
+    """
+    curves = [one.curve for one in records if one.state.value == "complete" and one.copied_from is None and one.curve]
+    ends = [goal.sort_key(goal.value(curve)) for curve in curves]
+    found = []
+    for measure in measures_of(goal):
+        for epoch in range(1, n_epochs):
+            there = [measure.sort_key(measure.value(curve[:epoch])) for curve in curves]
+            if (one := rank_correlation(there, ends)) is not None:
+                found.append(RungCorrelation(**vars(one), epoch=epoch, share=epoch / n_epochs, metric=measure.metric))
+    return tuple(found)
+
+
+def full_correlation(
+    records: Iterable[SlotRecord], confirmed: Mapping[str, Sequence[float]], goal: Goal
+) -> RankCorrelation | None:
+    """Compare the trials' order with that at full budget on fresh seeds.
+
+    Args:
+        records: of the study's slots.
+        confirmed: policy key -> what it reached of the goal, by seed.
+        goal: of the study.
+
+    Returns:
+        None where fewer than five policies tell. They are the best of the search and its references, so the range is
+        narrow.
+    """
+    trials = {one.proposal.key: goal.value(one.curve) for one in records if one.state.value == "complete"}
+    both = [key for key in confirmed if key in trials]
+    return rank_correlation(
+        [goal.sort_key(trials[key]) for key in both], [goal.sort_key(mean(confirmed[key])) for key in both]
+    )

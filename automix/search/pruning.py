@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from automix.goal import ACCURACY, GOALS, Goal
+from automix.goal import ACCURACY, Goal, measures_of
 
 __all__ = ["MIN_FINISHED", "MIN_KNOWN", "Curve", "Peer", "is_due", "losing_kind", "should_prune"]
 
@@ -76,7 +76,7 @@ def should_prune(curve: Curve, peers: Sequence[Peer], n_epochs: int, *, is_mixin
     if sum(peer.is_finished for peer in peers) < MIN_FINISHED:
         return False
     there = [peer.curve[:epoch] for peer in peers if len(peer.curve) >= epoch]
-    return all(_is_behind(curve, there, measure) for measure in _measures(goal))
+    return all(_is_behind(curve, there, measure) for measure in measures_of(goal))
 
 
 def losing_kind(peers: Sequence[Peer], goal: Goal) -> bool | None:
@@ -88,10 +88,6 @@ def losing_kind(peers: Sequence[Peer], goal: Goal) -> bool | None:
     if min(len(values) for values in ends.values()) < MIN_KNOWN:
         return None
     return next((kind for kind in ends if max(ends[kind]) < min(ends[not kind])), None)
-
-
-def _measures(goal: Goal) -> list[Goal]:
-    return list(dict.fromkeys([goal, ACCURACY, GOALS["log_loss"]])) if goal.is_quality else [goal]
 
 
 def _is_behind(curve: Curve, others: Sequence[Curve], measure: Goal) -> bool:
