@@ -14,8 +14,13 @@
     launch.py       starting workers; their environment
     interrupts.py   Ctrl-C and its like
     supervisor.py   watching over the workers
+    cost.py         time on the clock and of processors
+    probe.py        what an epoch of each method costs, measured
+    estimate.py     what a search will cost
+    account.py      that, beside what it took
     progress.py     how a search stands
     leaderboard.py  the ranking
+    reading.py      finding a study, and how it stands
     result.py       what a search hands back
     memory.py       what it leaves in the databases
     run.py          all of it, in order

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automix.search.cost import ZERO, Cost
 from automix.search.folder import StudyFolder
 from automix.search.leaderboard import LeaderboardRow
 from automix.search.ledger import SlotRecord, SlotState
@@ -35,6 +36,7 @@ class SearchResult:
         parent_run: the study's MLflow run; None where MLflow failed.
         time_s: of this start.
         problems: what went wrong beside the trials (MLflow, plugins), one line each.
+        spent: what the workers cost in this start.
         note: what the ranking is worth.
     """
 
@@ -48,6 +50,7 @@ class SearchResult:
     parent_run: str | None
     time_s: float
     problems: tuple[str, ...] = ()
+    spent: Cost = ZERO
     note: str = SINGLE_SEED
 
     @property

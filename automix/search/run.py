@@ -8,12 +8,15 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automix.errors import StudyError
 from automix.hookspecs import SearchFinished, SearchStarted
 from automix.search.config import StudyConfig, save_config, settled_config
+from automix.search.cost import Meter
+from automix.search.estimate import Estimator
 from automix.search.folder import StudyFolder, replace_text
 from automix.search.interrupts import Interrupts
 from automix.search.launch import Fleet, Machine, worker_command
@@ -47,7 +50,7 @@ def run_search(
     data: DataSet,
     machine: Machine,
     budget_s: float | None = None,
-    expected_trial_s: float | None = None,
+    estimator: Estimator | None = None,
     listener: Listener | None = None,
     announce: Callable[[str], None] = _log.info,
     export: Export | None = None,
@@ -66,7 +69,7 @@ def run_search(
         data: for the memory over studies.
         machine: workers, and what they share.
         budget_s: seconds that this start may take.
-        expected_trial_s: estimate for a trial, used until one has finished.
+        estimator: tells what the rest will cost.
         listener: told several times a second how the search stands.
         announce: told one line before something that takes long.
         export: writes the results.
@@ -92,12 +95,12 @@ def run_search(
         fleet = Fleet(
             folder, command or worker_command(folder), machine.environments(os.environ, os.getpid(), uuid.uuid4().hex)
         )
-        supervisor = Supervisor(
-            config, folder, ledger, fleet, listener, budget_s=budget_s, expected_trial_s=expected_trial_s
-        )
-        with Interrupts() as interrupts:
+        supervisor = Supervisor(config, folder, ledger, fleet, listener, budget_s=budget_s, estimator=estimator)
+        meter = Meter()
+        with Interrupts() as interrupts, meter.running():
             ending = supervisor.run(interrupts)
         result = _result(config, folder, ledger, ending, time.monotonic() - begun, [*problems, *tracker.problems])
+        result = replace(result, spent=meter.cost)
         remember_results(result)
         show_results(tracker, result)
         policy = None if export is None else export(result)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 
 import pytest
+from search_fakes import make_config
 
+from automix.search.cost import Cost
+from automix.search.estimate import Estimator
 from automix.search.leaderboard import leaderboard
 from automix.goal import GOALS, goal_of
 from automix.search.cost import Cost
 from automix.search.estimate import Estimator
 from automix.search.ledger import Proposal, SlotRecord, SlotState
+from automix.search.probe import MethodCost, Probe
 from automix.search.progress import progress_of
 
 
@@ -87,10 +91,12 @@ def test_progress_counts_epochs_that_are_left():
     assert progress.eta_s == pytest.approx((4 * 2 - 2 - 1) * 2.0 / 2)
 
 
-def test_before_the_first_epoch_the_estimate_is_used():
+def test_before_the_first_epoch_only_an_estimate_tells_how_long_it_takes(tmp_path):
     assert progress_of("s", {}, n_trials=4, n_epochs=2, n_workers=2).eta_s is None
-    progress = progress_of("s", {}, n_trials=4, n_epochs=2, n_workers=2, expected_trial_s=10.0)
-    assert progress.eta_s == pytest.approx(20.0)
+    probe = Probe(start=Cost(), methods={"none": MethodCost(Cost(), train=Cost(5.0, 5.0), judge=Cost())})
+    estimator = Estimator(make_config("s", tmp_path), probe, n_workers=2)
+    progress = progress_of("s", {}, n_trials=4, n_epochs=2, n_workers=2, estimator=estimator)
+    assert progress.eta_s == pytest.approx(estimator.estimate().total.wall_s)
 
 
 def test_slots_beyond_the_number_of_trials_are_not_shown():
