@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from torch import Tensor
 
@@ -46,6 +47,11 @@ class FolderStore(ArtifactStore):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @classmethod
+    def of(cls, work: Path) -> Self:
+        """Open the store of a work folder."""
+        return cls(work / "artifacts")
 
     def tensors(self, key: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         """Return what is stored under ``key``; everybody gets what was written, also the one who made it.

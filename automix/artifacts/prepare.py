@@ -32,7 +32,8 @@ def make_ready(mix: PolicyMixer, context: PrepareContext) -> None:
         for part in [*parts, mixer]:
             part.prepare(context)
     if witness.files:
-        mix.document = mix.document.model_copy(update={"files": {**mix.document.files, **witness.files}})
+        # Not added to what was there: that was made from other images.
+        mix.document = mix.document.model_copy(update={"files": witness.files})
 
 
 def export_files(document: PolicyDocument, store: FolderStore) -> Mapping[str, bytes]:

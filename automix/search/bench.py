@@ -73,10 +73,11 @@ def open_bench(config: StudyConfig, folder: StudyFolder) -> Bench:
     data = fidelity.data(load_data(config.data_key, folder.work).without_test(), config.seed)
     settings = fidelity.settings(TrainSettings.from_dict(config.settings), len(data.splits["train"]))
     tracker = Tracker(tracking_uri(folder.work), artifact_root(folder.work))
-    return Bench(host, space, _trainer(data, settings, host.registry, goal_of(config.goal)), tracker)
+    return Bench(host, space, _trainer(data, settings, host.registry, goal_of(config.goal), folder.work), tracker)
 
 
-def _trainer(data: DataSet, settings: TrainSettings, registry: Registry, goal: Goal) -> Train:
+def _trainer(data: DataSet, settings: TrainSettings, registry: Registry, goal: Goal, work: Path) -> Train:
+    from automix.artifacts import FolderStore
     from automix.training.checkpoint import CheckpointStore
     from automix.training.loop import train
 
@@ -91,6 +92,7 @@ def _trainer(data: DataSet, settings: TrainSettings, registry: Registry, goal: G
             registry=registry,
             on_epoch=on_epoch,
             checkpoints=checkpoints,
+            artifacts=FolderStore.of(work),
             robust=goal == GOALS["robustness"],
         )
 

@@ -173,6 +173,7 @@ class _Laps:
 def _measure_one(
     data: DataSet, document: PolicyDocument, settings: TrainSettings, registry: Registry, n_steps: int
 ) -> MethodCost:
+    from automix.artifacts import FolderStore
     from automix.training.batches import n_judged
     from automix.training.checkpoint import CheckpointStore
     from automix.training.loop import train
@@ -180,8 +181,9 @@ def _measure_one(
     small = _shrunk(data, settings.batch_size, n_steps)
     short = replace(settings, epochs=_EPOCHS)
     with tempfile.TemporaryDirectory() as folder:
-        laps = _Laps()
-        train(small, document, short, registry=registry, on_epoch=laps, checkpoints=CheckpointStore(Path(folder)))
+        laps, here = _Laps(), Path(folder)
+        checkpoints, artifacts = CheckpointStore(here), FolderStore.of(here)
+        train(small, document, short, registry=registry, on_epoch=laps, checkpoints=checkpoints, artifacts=artifacts)
     whole, trained = _typical(laps.laps), _typical(laps.trained)
     setup = laps.laps[0] - whole if len(laps.laps) > 1 else ZERO
     return MethodCost(

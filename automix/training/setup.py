@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +79,12 @@ def make_mixer(
 
 
 def _fingerprint(data: DataSet, mix: PolicyMixer) -> str:
-    """Name the images as guides and mixers see them: after the input treatment."""
-    content = data.fingerprint.content_hash
-    treatment = mix.treatment.config()
-    return content if treatment == {"name": "standard"} else f"{content} {treatment}"
+    """Name the training images as guides and mixers see them: which of the data, and after which input treatment.
+
+    Another split of the same data has another name, so that nothing that saw an image is used where the image judges.
+    """
+    rows = hashlib.sha256(data.splits["train"].index.astype("<i8").tobytes()).hexdigest()
+    return f"{data.fingerprint.content_hash} {rows} {mix.treatment.config()}"
 
 
 def identify(data: DataSet, document: PolicyDocument, settings: TrainSettings) -> dict[str, Any]:
