@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automix.artifacts import unpack
 from automix.confirming import confirm, is_unfinished
 from automix.costing import Books, known_slots, machine_for, measure_cost
 from automix.errors import SettingError, unknown_name
 from automix.outputs import export_results, method_sheet
 from automix.planning import SearchPlan, SearchRequest, plan_search
-from automix.policy import PolicyDocument, compile_policy, load_document, read_document, read_file
+from automix.policy import PolicyDocument, compile_policy, load_document, published, read_document, read_file
 from automix.search.cost import Meter
 from automix.search.estimate import Estimator
 from automix.search.progress import Progress
@@ -61,26 +62,30 @@ def load_policy(
 
     Raises:
         PolicyError, UnknownNameError, SettingError: the file is missing or wrong; file and line are named.
-        ArtifactError: a file that the policy needs is missing or changed.
+        ArtifactError: a file that the policy needs is missing or changed, or names none for what must be made from
+            training images.
     """
     registry = (host or _build_host()).registry
     if not Path(path).exists() and str(path) in registry.names("policy"):
         document = PolicyDocument.from_dict(registry.policy(str(path)))
-        return compile_policy(
+        mix = compile_policy(
             document, registry, num_classes=num_classes, task=task, seed=seed, normalization=normalization
         )
-    document, file = read_document(path)
-    for name in document.files:
-        read_file(document, path, name)
-    return compile_policy(
-        document,
-        registry,
-        num_classes=num_classes,
-        task=task,
-        seed=seed,
-        normalization=normalization,
-        where=file.where,
-    )
+    else:
+        document, file = read_document(path)
+        for name in document.files:
+            read_file(document, path, name)
+        mix = compile_policy(
+            document,
+            registry,
+            num_classes=num_classes,
+            task=task,
+            seed=seed,
+            normalization=normalization,
+            where=file.where,
+        )
+    unpack(mix, Path(path))
+    return mix
 
 
 def search(
@@ -228,7 +233,7 @@ def preview(
     for name in names:
         if name not in registry.names("mixer"):
             raise unknown_name("mixer", name, registry.names("mixer"), "--methods")
-        shown[name] = PolicyDocument.of(name)
+        shown[name] = published(registry, name)
     for policy in policies:
         is_registered = not Path(policy).exists() and str(policy) in registry.names("policy")
         document = PolicyDocument.from_dict(registry.policy(str(policy))) if is_registered else load_document(policy)

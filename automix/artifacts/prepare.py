@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import torch
 
 from automix.artifacts.encoding import SUFFIX
 from automix.artifacts.folder import FolderStore
-from automix.artifacts.travelling import Witness
+from automix.artifacts.travelling import PolicyFiles, Witness
 from automix.errors import ArtifactError
-from automix.mixing import Guide, Mixer
+from automix.mixing import Guide, Mixer, PrepareContext
 
 if TYPE_CHECKING:
-    from automix.mixing import PrepareContext
     from automix.policy import PolicyDocument, PolicyMixer
 
-__all__ = ["export_files", "make_ready"]
+__all__ = ["export_files", "make_ready", "unpack"]
 
 
 def make_ready(mix: PolicyMixer, context: PrepareContext) -> None:
@@ -26,14 +28,47 @@ def make_ready(mix: PolicyMixer, context: PrepareContext) -> None:
         AutomixError: something that is needed is missing, or the store has no room.
     """
     witness = Witness(context.store)
-    context = replace(context, store=witness)
-    for mixer in (branch.mixer for branch in mix.branches):
-        parts: list[Guide | Mixer] = [slot for slot in mixer.slots.values() if isinstance(slot, Guide)]
-        for part in [*parts, mixer]:
-            part.prepare(context)
+    for part in _parts(mix):
+        part.prepare(replace(context, store=witness))
     if witness.files:
         # Not added to what was there: that was made from other images.
         mix.document = mix.document.model_copy(update={"files": witness.files})
+
+
+def unpack(mix: PolicyMixer, path: Path) -> None:
+    """Give the guides and mixers of a policy what lies in ``policy.d/`` beside it; no image is looked at.
+
+    Args:
+        mix: the compiled policy.
+        path: where its YAML file lies.
+
+    Raises:
+        ArtifactError: something that is needed is missing, or is not what the policy was saved with.
+    """
+    context = PrepareContext(
+        batches=_no_images,
+        shuffled=lambda _: _no_images(),
+        num_classes=mix.num_classes,
+        channels=0,
+        image_size=(0, 0),
+        normalization=((), ()),
+        device=torch.device("cpu"),
+        fingerprint="",
+        store=PolicyFiles(mix.document, path),
+    )
+    for part in _parts(mix):
+        part.prepare(context)
+
+
+def _parts(mix: PolicyMixer) -> Iterator[Guide | Mixer]:
+    """Walk what may prepare, guides first: a mixer may use its guide."""
+    for mixer in (branch.mixer for branch in mix.branches):
+        yield from (slot for slot in mixer.slots.values() if isinstance(slot, Guide))
+        yield mixer
+
+
+def _no_images() -> NoReturn:
+    raise ArtifactError("A policy that is loaded from a file has no training images to prepare on.")
 
 
 def export_files(document: PolicyDocument, store: FolderStore) -> Mapping[str, bytes]:

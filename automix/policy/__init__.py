@@ -11,7 +11,7 @@ from automix.policy.document import SLOTS, Branch, ComponentSpec, PolicyDocument
 from automix.policy.io import load_document, read_document, read_file, save_document
 
 if TYPE_CHECKING:
-    from automix.policy.compile import compile_policy, complete
+    from automix.policy.compile import compile_policy, complete, published
     from automix.policy.mixer import PolicyMixer
     from automix.policy.step import CompiledBranch, MixedStep
 
@@ -27,6 +27,7 @@ __all__ = [
     "compile_policy",
     "complete",
     "load_document",
+    "published",
     "read_document",
     "read_file",
     "save_document",
@@ -34,7 +35,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("compile_policy", "complete"):
+    if name in ("compile_policy", "complete", "published"):
         from automix.policy import compile as module
     elif name == "PolicyMixer":
         from automix.policy import mixer as module  # type: ignore[no-redef]

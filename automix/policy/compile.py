@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from automix.errors import AutomixError, PolicyError, SettingError, unknown_name
+from automix.errors import AutomixError, PolicyError, SettingError, listed, unknown_name
 from automix.mixing.component import Component
+from automix.mixing.guide import Guide
 from automix.mixing.inputs import InputTreatment, Normalization
 from automix.mixing.labels import LabelRule
 from automix.mixing.mixer import Mixer
+from automix.mixing.requires import Requires
 from automix.policy.document import Branch, ComponentSpec, PolicyDocument
 from automix.policy.mixer import PolicyMixer
 from automix.policy.step import CompiledBranch
 from automix.registry import Registry
 
-__all__ = ["compile_policy", "complete"]
+__all__ = ["compile_policy", "complete", "published"]
 
 Where = Callable[..., str]
 """Says file and line of a part of the document, as `automix.policy.yamlfile.YamlFile.where` does."""
@@ -78,6 +80,30 @@ def complete(document: PolicyDocument, registry: Registry, where: Where = _nowhe
     return document.model_copy(update={"branches": full, "input": treatment})
 
 
+def published(registry: Registry, mixer: str) -> PolicyDocument:
+    """Make the policy of one mixer with its defaults; a slot that it leaves open gets what works with any data.
+
+    Raises:
+        UnknownNameError: a mixer that is not registered.
+        PolicyError: nothing of the kind is registered.
+    """
+    kind = cast("type[Mixer]", _lookup(registry, "mixer", mixer, "the mixers"))
+    branch: dict[str, Any] = {"mixer": ComponentSpec(name=mixer)}
+    for slot in _open_slots(kind):
+        fitting = [name for name in registry.names(slot) if _works_anywhere(registry.get(slot, name).obj)]
+        if not fitting:
+            raise PolicyError(f"The mixer {mixer!r} needs a {slot}, and none that works with any data is installed.")
+        branch[slot] = ComponentSpec(name=fitting[0])
+    return PolicyDocument(branches=(Branch(**branch),))
+
+
+def _works_anywhere(kind: type[Component]) -> bool:
+    """Whether a component needs nothing of the model, and no preparation."""
+    if not issubclass(kind, Guide):
+        return True
+    return kind.requires == Requires() and kind.prepare is Guide.prepare
+
+
 def _compile_branches(document: PolicyDocument, registry: Registry, task: str, where: Where) -> list[CompiledBranch]:
     def within(i: int) -> Where:
         return lambda *path: where("branches", i, *path)
@@ -98,12 +124,20 @@ def _compile_branch(branch: Branch, registry: Registry, task: str, where: Where)
             reads = ", ".join(sorted(kind.reads)) or "no slot"
             raise PolicyError(f"The mixer {kind.name!r} reads {reads}, not `{slot}` ({where(slot)}): leave it out.")
         slots[slot] = _build(registry, slot, spec, where)
+    for slot in _open_slots(kind) - slots.keys():
+        known = listed(registry.names(slot)) or "none is installed"
+        raise PolicyError(f"The mixer {kind.name!r} needs a {slot} ({where('mixer')}): name one as `{slot}` ({known}).")
     labels = cast("LabelRule | None", slots.pop("labels", None))
     mixer = _build(registry, "mixer", branch.mixer, where, **slots)
     rule = labels or cast(LabelRule, registry.create("labels", "area"))
     if task not in rule.requires.tasks:
         raise PolicyError(f"The label rule {rule.name!r} is not made for task {task!r} ({where('labels')}).")
     return CompiledBranch(weight=branch.weight, mixer=cast(Mixer, mixer), labels=rule)
+
+
+def _open_slots(kind: type[Mixer]) -> set[str]:
+    """Name the slots that a mixer reads and leaves to others."""
+    return set(kind.reads - {"labels"} - kind.defaults.keys())
 
 
 def _build(registry: Registry, kind: str, spec: ComponentSpec, where: Where, **extra: Any) -> Component:
