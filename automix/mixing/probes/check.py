@@ -27,7 +27,7 @@ PROBES: Mapping[str, str] = MappingProxyType(
 
 # Half precision is good to two or three digits.
 _SUM_TOLERANCE = 1e-2
-_LOGIT_TOLERANCE = 1e-3
+_LOGIT_TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
 @torch.no_grad()
@@ -61,12 +61,12 @@ def check_probes(model: nn.Module, images: Tensor) -> Anatomy:
                 f"Expected attention that sums to 1 in block {attention.block} but it is off by {off:.3g}."
             )
 
-    with evaluating(model):
-        plain = model(images).float()
+    with evaluating(model), torch.autocast(images.device.type, enabled=False):
+        plain = model(images)
         with watch_attention(model, see):
-            watched = model(images).float()
-    off = float((watched - plain).abs().max())
-    if not off <= _LOGIT_TOLERANCE * max(1.0, float(plain.abs().max())):
+            watched = model(images)
+    off, scale = float((watched - plain).abs().max()), max(1.0, float(plain.abs().max()))
+    if not off <= _LOGIT_TOLERANCE.get(plain.dtype, _LOGIT_TOLERANCE[torch.float32]) * scale:
         raise ModelError(f"Expected the same logits with attention watched but they differ by {off:.3g}.")
     return made_of
 
