@@ -44,9 +44,9 @@ def measure_cost(plan: SearchPlan) -> Estimator | None:
         StudyError: the model, the device or a method cannot be trained.
     """
     slots = known_slots(plan)
-    is_done = all(slot in slots and slots[slot].is_settled for slot in range(plan.config.n_trials))
+    settled = {slot for slot, record in slots.items() if record.is_settled} | {int(s) for s in plan.config.inherited}
     n_trainings = _trainings_left(plan)
-    if is_done and not n_trainings:
+    if settled >= set(range(plan.config.n_trials)) and not n_trainings:
         return None
     machine = machine_for(plan)
     policies = {name: plan.space.defaults(name) for name in plan.space.mixers if name != NO_MIXING}

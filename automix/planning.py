@@ -22,6 +22,7 @@ from automix.presets import Preset, parse_time, preset_of
 from automix.search.config import Arm, StudyConfig
 from automix.search.fidelity import Fidelity, budget_warnings
 from automix.search.folder import StudyFolder
+from automix.search.successor import follow, succession_note
 from automix.spaces import Facts, Space, compose, load_space
 from automix.spaces.facts import on_patches, unmet
 from automix.training.defaults import default_settings
@@ -227,6 +228,9 @@ def plan_search(
         final_epochs=request.final_epochs,
         versions={"automix": __version__, **{package: version(package) for package in _VERSIONED}},
     )
+    config = follow(request.work, config, space)
+    if succession := succession_note(request.work, config):
+        notes.insert(0, succession)
     confirm = preset.confirm if request.confirm is None else request.confirm
     return SearchPlan(request, data, settings, space, config, host, budget, confirm, preset.best, tuple(notes))
 
@@ -382,10 +386,11 @@ def _study_name(request: SearchRequest, preset: Preset, data: DataSet, settings:
         "space": space.document.name,
         "preset": request.preset,
         "seed": request.seed,
+        # Only where they were asked for, so that a study of an earlier version keeps its name.
         **({"memory": False} if preset.has_memory_arms and not request.memory else {}),
-    }
         **({"goal": request.goal} if request.goal != ACCURACY.name else {}),
         **({"fidelity": str(fidelity)} if not (fidelity := Fidelity.parse(request.fidelity)).is_full else {}),
+    }
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
     base = re.sub(r"[^A-Za-z0-9._-]+", "-", data.name).strip("-._") or "data"
     return f"{base[:40]}-{digest}"

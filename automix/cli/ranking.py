@@ -45,9 +45,15 @@ def _row(row: LeaderboardRow) -> dict[str, Any]:
         "ece": _percent(row.metrics.get("val/ece")),
         "epochs": row.epochs,
         "speed": None if row.images_per_s is None else round(row.images_per_s),
-        "state": row.state if row.copied_from is None else f"as slot {row.copied_from}",
+        "state": _state(row),
         "slot": row.slot,
     }
+
+
+def _state(row: LeaderboardRow) -> str:
+    if row.origin:
+        return f"{row.state}, from {row.origin}"
+    return row.state if row.copied_from is None else f"as slot {row.copied_from}"
 
 
 def _percent(value: float | None) -> str | None:

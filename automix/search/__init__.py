@@ -7,6 +7,7 @@
     slots.py        who works on which slot; recovery
     sampler.py      what to try next
     pruning.py      when to end a trial early
+    projection.py   a slot as MLflow shows it
     objective.py    one slot, from policy to result
     bench.py        what a worker works with
     worker.py       a worker process (imports torch; import it from there)
@@ -21,6 +22,7 @@
     progress.py     how a search stands
     leaderboard.py  the ranking
     reading.py      finding a study, and how it stands
+    successor.py    a study that follows another one when plugins or space have changed
     result.py       what a search hands back
     memory.py       what it leaves in the databases
     run.py          all of it, in order

@@ -13,7 +13,15 @@ from automix.search.fidelity import FULL, Fidelity
 from automix.search.folder import StudyFolder, replace_text
 from automix.training.settings import TrainSettings
 
-__all__ = ["Arm", "StudyConfig", "load_config", "save_config", "settled_config"]
+__all__ = [
+    "Arm",
+    "StudyConfig",
+    "check_training",
+    "load_config",
+    "plugin_changes",
+    "save_config",
+    "settled_config",
+]
 
 FORMAT = "automix.study/1"
 _DEVICE = "device"
@@ -52,6 +60,8 @@ class StudyConfig:
         fidelity: share of the full budget that a trial has (`automix.search.fidelity.Fidelity`).
         final_epochs: how long the user will train in the end; None for as long as ``settings`` says. For warnings
             alone, so it may change from start to start.
+        succeeds: the study that this one followed, when plugins or space changed (`automix.search.successor`).
+        inherited: slot -> slot of that study, for the results that are taken over from it.
         out: folder for results.
         versions: of what took part when the study was made, for the record.
     """
@@ -76,6 +86,8 @@ class StudyConfig:
     goal: str = ACCURACY.name
     fidelity: Mapping[str, Any] = field(default_factory=lambda: asdict(FULL))
     final_epochs: int | None = None
+    succeeds: str = ""
+    inherited: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n_epochs(self) -> int:
@@ -141,24 +153,39 @@ def settled_config(folder: StudyFolder, asked: StudyConfig) -> StudyConfig:
     if not folder.config_file.exists():
         return asked
     stored = load_config(folder)
-    _check_same(stored, asked)
+    check_training(stored, asked)
+    _check_frame(stored, asked)
     settings = {**stored.settings, _DEVICE: asked.settings[_DEVICE]}
     return replace(stored, n_trials=asked.n_trials, out=asked.out, settings=settings, final_epochs=asked.final_epochs)
 
 
-def _check_same(stored: StudyConfig, asked: StudyConfig) -> None:
+def check_training(stored: StudyConfig, asked: StudyConfig) -> None:
+    """Make sure that a result of the one study is a result of the other: same images, training, budget and goal.
+
+    Raises:
+        StudyError: it is not; the message says what differs.
+    """
     if stored.data_hash != asked.data_hash:
         what = "were changed" if stored.data_spec == asked.data_spec else f"are others than {stored.data_spec!r}"
         raise StudyError(
             f"The images or labels of {asked.data_spec!r} {what} since study {stored.name!r} was made. "
             f"Restore them, or start a new study with --name."
         )
+    _refuse_differences(stored, _training_pairs(stored, asked))
+
+
+def _check_frame(stored: StudyConfig, asked: StudyConfig) -> None:
+    """Make sure that the methods and policies are those of the study."""
     if stored.plugins != asked.plugins:
         raise StudyError(
             f"The plugins differ from those that study {stored.name!r} was made with: "
-            f"{_plugin_changes(stored.plugins, asked.plugins)}. Restore them, or start a new study with --name."
+            f"{plugin_changes(stored.plugins, asked.plugins)}. Restore them, or start a new study with --name."
         )
-    for what, before, now in _pairs(stored, asked):
+    _refuse_differences(stored, _frame_pairs(stored, asked))
+
+
+def _refuse_differences(stored: StudyConfig, pairs: list[tuple[str, Any, Any]]) -> None:
+    for what, before, now in pairs:
         if before != now:
             raise StudyError(
                 f"Study {stored.name!r} was made with {what} = {before!r}, not {now!r}. "
@@ -166,7 +193,7 @@ def _check_same(stored: StudyConfig, asked: StudyConfig) -> None:
             )
 
 
-def _pairs(stored: StudyConfig, asked: StudyConfig) -> list[tuple[str, Any, Any]]:
+def _training_pairs(stored: StudyConfig, asked: StudyConfig) -> list[tuple[str, Any, Any]]:
     # A setting that the study's version did not know yet had the value that is now its default.
     before, now = ({**_DEFAULTS, **config.settings} for config in (stored, asked))
     names = sorted((before.keys() | now.keys()) - {_DEVICE})
@@ -174,13 +201,19 @@ def _pairs(stored: StudyConfig, asked: StudyConfig) -> list[tuple[str, Any, Any]
     pairs.append(("`seed`", stored.seed, asked.seed))
     pairs.append(("`goal`", stored.goal, asked.goal))
     pairs.append(("`fidelity`", str(Fidelity.of(stored.fidelity)), str(Fidelity.of(asked.fidelity))))
-    pairs.append(("`space` (signature)", stored.space_signature, asked.space_signature))
-    pairs.append(("reference arms", [arm.name for arm in stored.arms], [arm.name for arm in asked.arms]))
-    pairs.append(("`n_startup_trials`", stored.n_startup_trials, asked.n_startup_trials))
     return pairs
 
 
-def _plugin_changes(before: Mapping[str, list[str]], now: Mapping[str, list[str]]) -> str:
+def _frame_pairs(stored: StudyConfig, asked: StudyConfig) -> list[tuple[str, Any, Any]]:
+    return [
+        ("`space` (signature)", stored.space_signature, asked.space_signature),
+        ("reference arms", [arm.name for arm in stored.arms], [arm.name for arm in asked.arms]),
+        ("`n_startup_trials`", stored.n_startup_trials, asked.n_startup_trials),
+    ]
+
+
+def plugin_changes(before: Mapping[str, list[str]], now: Mapping[str, list[str]]) -> str:
+    """Say which names came and which went, by kind; empty where none did."""
     changes = []
     for kind in sorted(before.keys() | now.keys()):
         old, new = set(before.get(kind, ())), set(now.get(kind, ()))

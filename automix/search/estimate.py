@@ -98,7 +98,7 @@ class Estimator:
         """
         known = slots or {}
         pace = _Pace(self._trained(known.values()))
-        open_slots = [slot for slot in range(self._config.n_trials) if slot not in known or not known[slot].is_settled]
+        open_slots = [slot for slot in range(self._config.n_trials) if not self._is_done(slot, known)]
         proposed = mean_cost(pace.corrected(name, cost) for name, cost in self._trials.items())
         expected = _share_of_proposed(known.values(), self._config.n_epochs) * proposed
         costs = [self._left(slot, known.get(slot), pace, expected) for slot in open_slots]
@@ -112,6 +112,10 @@ class Estimator:
             confirm=self._together(self._n_trainings * trainings, self.n_workers) if self._n_trainings else ZERO,
             by_method={name: pace.corrected(name, cost) for name, cost in self._trials.items()},
         )
+
+    def _is_done(self, slot: int, known: Mapping[int, SlotRecord]) -> bool:
+        """Whether a slot has its result, or takes it over from the study before."""
+        return known[slot].is_settled if slot in known else str(slot) in self._config.inherited
 
     def _whole(self, epochs: int, image_share: float) -> dict[str, Cost]:
         around = _AROUND_TRIAL + epochs * _AROUND_EPOCH

@@ -44,6 +44,7 @@ class LeaderboardRow:
             it hardly depends on what else the machine does.
         copied_from: slot with an equal policy, whose result this is.
         error: what it raised.
+        origin: study and slot that the result was taken over from; empty where this study has trained it.
     """
 
     rank: int | None
@@ -62,6 +63,7 @@ class LeaderboardRow:
     overhead: float | None = None
     copied_from: int | None = None
     error: str = ""
+    origin: str = ""
 
 
 def leaderboard(slots: Iterable[SlotRecord], goal: Goal = ACCURACY) -> list[LeaderboardRow]:
@@ -105,6 +107,7 @@ def _row(slot: SlotRecord, reference: SlotRecord | None, goal: Goal, rank: int |
         overhead=own_s / none_s - 1 if own_s and none_s else None,
         copied_from=slot.copied_from,
         error=slot.error,
+        origin=slot.origin,
     )
 
 

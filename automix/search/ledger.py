@@ -23,7 +23,7 @@ from automix.errors import StudyError
 from automix.goal import ACCURACY, Goal
 from automix.policy import PolicyDocument
 
-__all__ = ["SECONDS", "Ledger", "Proposal", "SlotRecord", "SlotState", "quiet_optuna"]
+__all__ = ["SECONDS", "Ledger", "Proposal", "SlotRecord", "SlotState", "policy_of", "quiet_optuna"]
 
 SECONDS = "seconds"
 """In a row of a curve: how long the epoch took, evaluation included."""
@@ -41,6 +41,8 @@ _COPIED_FROM = "copied_from"
 _FITTED = "fitted"
 _RUN = "mlflow_run"
 _REASON = "reason"
+_ORIGIN = "origin"
+_RUNS = "mlflow_runs"
 
 
 class SlotState(Enum):
@@ -104,6 +106,7 @@ class SlotRecord:
         fitted: the policy with the statistics that were fitted in training; None where there are none.
         run: id of its MLflow run; None where there is none.
         crashes: how often in a row a worker died on it without finishing an epoch, as of the last start.
+        origin: the study and slot that the result was taken over from; empty where this study has trained it.
     """
 
     slot: int
@@ -120,6 +123,7 @@ class SlotRecord:
     fitted: Mapping[str, Any] | None = None
     run: str | None = None
     crashes: int = 0
+    origin: str = ""
 
     @property
     def document(self) -> Mapping[str, Any]:
@@ -195,8 +199,10 @@ class Ledger:
 
     def slots(self) -> dict[int, SlotRecord]:
         """Return the latest record of each slot that was handed out."""
-        records = (_record(trial) for trial in self.trials() if _SLOT in trial.user_attrs)
-        return {record.slot: record for record in records}  # trials come by number: the latest one stays
+        known = [_record(trial) for trial in self.trials() if _SLOT in trial.user_attrs]
+        records = {record.slot: record for record in known}  # trials come by number: the latest one stays
+        runs = self.noted(_RUNS) or {}
+        return {slot: replace(one, run=runs.get(str(slot), one.run)) for slot, one in records.items()}
 
     def open(self, slot: int, proposal: Proposal, *, worker: int, session: str = "") -> SlotRecord:
         """Hand out a slot: create its trial, running."""
@@ -257,6 +263,14 @@ class Ledger:
         self._study.tell(record.trial, state=TrialState.FAIL)
         return replace(record, state=SlotState.FAILED, error=error)
 
+    def take_over(self, record: SlotRecord) -> SlotRecord:
+        """Write a settled slot of another study, its ``origin``, as one of this study, in one transaction."""
+        return self._create(record)
+
+    def replace_runs(self, runs: Mapping[int, str | None]) -> None:
+        """Note other MLflow runs for slots; Optuna lets nobody change a trial that has ended."""
+        self.note(_RUNS, {str(slot): run for slot, run in runs.items()})
+
     def close_strays(self) -> int:
         """Close unfinished trials that no slot has: somebody made them outside automix. Return how many."""
         strays = [t for t in self.trials() if _SLOT not in t.user_attrs and not t.state.is_finished()]
@@ -277,9 +291,12 @@ class Ledger:
             _LEASE: _lease(record),
             _CURVE: [dict(row) for row in record.curve],
             _RUN: record.run,
+            **({_ORIGIN: record.origin, _FITTED: record.fitted} if record.origin else {}),
         }
+        is_complete = record.state is SlotState.COMPLETE
         trial = create_trial(
-            state=TrialState.RUNNING,
+            state=next(state for state, name in _STATES.items() if name is record.state),
+            value=self._value(record.curve) if is_complete else None,
             params=dict(proposal.params),
             distributions=dict(proposal.distributions),
             user_attrs=attributes,
@@ -307,6 +324,12 @@ class Ledger:
 
     def _id(self, record: SlotRecord) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, record.trial)
+
+
+def policy_of(trial: FrozenTrial) -> Mapping[str, Any] | None:
+    """Return the policy document of a trial as plain data; None where the trial was made outside automix."""
+    policy: Mapping[str, Any] | None = trial.user_attrs.get(_POLICY)
+    return policy
 
 
 def _lease(record: SlotRecord) -> dict[str, Any]:
@@ -348,6 +371,7 @@ def _record(trial: FrozenTrial) -> SlotRecord:
         copied_from=known.get(_COPIED_FROM),
         fitted=known.get(_FITTED),
         run=known[_RUN],
+        origin=known.get(_ORIGIN, ""),
         crashes=lease["crashes"] if lease["epochs"] == len(curve) else 0,
     )
 

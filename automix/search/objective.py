@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from optuna.exceptions import StorageInternalError
 
@@ -15,12 +15,11 @@ from automix.errors import AutomixError, StorageError
 from automix.goal import ACCURACY, Goal
 from automix.hookspecs import EpochFinished, TrialFailed, TrialFinished, TrialStarted
 from automix.policy import PolicyDocument
-from automix.policy.yamlfile import dump_yaml
 from automix.search.folder import StudyFolder
 from automix.search.ledger import SECONDS, Ledger, SlotRecord, SlotState
+from automix.search.projection import begin_run, metrics_of, summary_of
 from automix.search.pruning import Peer, is_due, should_prune
 from automix.search.slots import Lease
-from automix.tracking import keys
 from automix.training.failures import StaleAttempt
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ __all__ = ["Objective", "Outcome", "Train"]
 
 _log = logging.getLogger(__name__)
 _TRACEBACK_LINES = 25
-_MAX_NAMED = 3
 
 Outcome = Literal["settled", "stopped", "lost", "broken"]
 """The slot has its result; it was told to stop; another worker has the slot; this process can do no more work."""
@@ -115,17 +113,12 @@ class Objective:
 
     def _begin(self, lease: Lease) -> None:
         record = lease.record
-        proposal = record.proposal
-        method = _method(proposal.policy)
-        tags = {keys.ARM: proposal.arm or "sampler", keys.POLICY_KEY: proposal.key, keys.METHOD: method}
-        params = {keys.MIXER: method, **_shown(proposal.params)}
-        run = self.tracker.slot_run(self.parent_run, record.slot, proposal.title, params, tags)
-        self.tracker.text(run, keys.POLICY_FILE, dump_yaml(proposal.policy))
+        run = begin_run(self.tracker, self.parent_run, record)
         lease.record = self.ledger.remember_run(record, run)
-        self.tracker.sync_slot(run, [_metrics(row) for row in record.curve])
+        policy = record.proposal.policy
         self._tell(
             "automix_trial_started",
-            TrialStarted(study=self.study, slot=record.slot, trial_number=record.trial, policy=proposal.policy),
+            TrialStarted(study=self.study, slot=record.slot, trial_number=record.trial, policy=policy),
         )
 
     def _epoch(self, lease: Lease, report: EpochReport) -> Decision:
@@ -153,7 +146,7 @@ class Objective:
         close = self.ledger.prune if pruned else self.ledger.complete
         lease.record = record = close(lease.record, copied_from=copied_from)
         self.folder.discard_state(record.slot)
-        self.tracker.finish(record.run, record.state.value, _summary(record))
+        self.tracker.finish(record.run, record.state.value, summary_of(record))
         self._tell(
             "automix_trial_finished",
             TrialFinished(
@@ -161,7 +154,7 @@ class Objective:
                 slot=record.slot,
                 trial_number=record.trial,
                 status="pruned" if pruned else "complete",
-                metrics=_metrics(record.metrics),
+                metrics=metrics_of(record.metrics),
                 time_s=record.seconds,
             ),
         )
@@ -179,7 +172,7 @@ class Objective:
         """Take over the result: init, data order and streams are the same for all trials of a study."""
         self._begin(lease)
         lease.record = self.ledger.remember_fitted(self.ledger.add_epochs(lease.record, twin.curve), twin.fitted)
-        self.tracker.sync_slot(lease.record.run, [_metrics(row) for row in twin.curve])
+        self.tracker.sync_slot(lease.record.run, [metrics_of(row) for row in twin.curve])
         self._settle(lease, pruned=twin.state is SlotState.PRUNED, copied_from=twin.slot)
 
     def _fail(self, lease: Lease, err: BaseException) -> None:
@@ -211,29 +204,6 @@ class Objective:
 
 def _row(report: EpochReport) -> dict[str, float]:
     return {**report.metrics, SECONDS: report.seconds}
-
-
-def _metrics(row: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in row.items() if name != SECONDS}
-
-
-def _summary(record: SlotRecord) -> dict[str, float]:
-    """Return what MLflow shows of a settled slot beside its curve: the best epoch, and the cost."""
-    best = max(record.curve, key=lambda row: (row[keys.VAL_TOP1], -row[keys.VAL_LOGLOSS]))
-    values = {"best/" + name.replace("/", "_"): value for name, value in best.items() if name.startswith("val/")}
-    epoch = record.curve.index(best) + 1
-    return {**values, keys.BEST_EPOCH: float(epoch), keys.COST_TOTAL_S: record.seconds}
-
-
-def _method(policy: Mapping[str, Any]) -> str:
-    """Name the mixers of a policy: one, two or three by name, more by their number."""
-    names = sorted({branch["mixer"]["name"] for branch in policy["branches"]})
-    return "+".join(names) if len(names) <= _MAX_NAMED else f"{len(names)} mixers"
-
-
-def _shown(params: Mapping[str, object]) -> dict[str, object]:
-    """Round what a person will read in a table."""
-    return {name: round(value, 4) if isinstance(value, float) else value for name, value in params.items()}
 
 
 def _is_fatal_for_process(err: BaseException) -> bool:

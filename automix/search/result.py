@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automix.goal import ACCURACY, Goal
 from automix.search.cost import ZERO, Cost
 from automix.search.folder import StudyFolder
 from automix.search.leaderboard import LeaderboardRow
@@ -27,6 +28,8 @@ class SearchResult:
 
     Attributes:
         study: its name.
+        goal: what is ranked by.
+        n_epochs: of a whole trial.
         ending: why it came to its end.
         leaderboard: every slot, best first.
         slots: the same in full, by number.
@@ -41,6 +44,8 @@ class SearchResult:
     """
 
     study: str
+    goal: Goal = ACCURACY
+    n_epochs: int = 1
     ending: Ending
     leaderboard: tuple[LeaderboardRow, ...]
     slots: Mapping[int, SlotRecord]

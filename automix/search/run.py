@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automix.errors import StudyError
+from automix.goal import goal_of
 from automix.hookspecs import SearchFinished, SearchStarted
+from automix.search.bench import study_space
 from automix.search.config import StudyConfig, save_config, settled_config
 from automix.search.cost import Meter
 from automix.search.estimate import Estimator
@@ -26,6 +28,7 @@ from automix.search.locks import HeldLock, try_lock
 from automix.search.memory import open_databases, remember_results, show_results
 from automix.search.protocol import PARENT_RUN
 from automix.search.result import SearchResult
+from automix.search.successor import take_over
 from automix.search.supervisor import Ending, Listener, Supervisor
 from automix.tracking import Tracker, artifact_root, tracking_uri
 
@@ -90,6 +93,9 @@ def run_search(
         folder.clear_stop()
         tracker = tracker or Tracker(tracking_uri(folder.work), artifact_root(folder.work))
         ledger = open_databases(config, folder, tracker, data, announce, parameters)
+        if config.inherited:
+            space = study_space(config, host.registry)
+            take_over(config, folder, ledger, space, tracker, ledger.noted(PARENT_RUN))
         problems = host.notify("automix_search_started", _started(config, folder))
         machine = machine.for_slots(_n_open(config, ledger))
         fleet = Fleet(
@@ -153,10 +159,12 @@ def _result(
     config: StudyConfig, folder: StudyFolder, ledger: Ledger, ending: Ending, time_s: float, problems: Sequence[str]
 ) -> SearchResult:
     slots = ledger.slots()
-    ranking = tuple(leaderboard(slots.values()))
+    ranking = tuple(leaderboard(slots.values(), goal_of(config.goal)))
     best = slots[ranking[0].slot] if ranking and ranking[0].rank is not None else None
     return SearchResult(
         study=config.name,
+        goal=goal_of(config.goal),
+        n_epochs=config.n_epochs,
         ending=ending,
         leaderboard=ranking,
         slots=slots,
