@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from automix.goal import ACCURACY, Goal, measures_of
 from automix.planning import SearchPlan
 from automix.policy import PolicyDocument
 from automix.search.folder import StudyFolder, replace_text
@@ -25,10 +26,9 @@ from automix.verdict.decision import DEFAULT, Arm, Subject, Verdict, arms_to_tes
 from automix.verdict.scores import Scores
 from automix.verdict.words import record
 
-__all__ = ["N_BEST", "Confirmation", "confirm", "is_unfinished", "stored_confirmation", "trainings"]
+__all__ = ["Confirmation", "confirm", "is_unfinished", "stored_confirmation", "trainings"]
 
-N_BEST = 3
-"""How many policies of the ranking are trained again, beside the references."""
+_FORMAT = "automix.verdict/2"
 _REFERENCES = (NO_MIXING, "trivialmix", DEFAULT)
 
 
@@ -53,7 +53,15 @@ class Confirmation:
 
     def best_round(self, arm: str) -> tuple[Round, Confirmed]:
         """Return the training of an arm whose model is the best on validation."""
-        return max(self.rounds[arm], key=lambda pair: (pair[1].val_top1, -pair[1].val_logloss))
+        return max(self.rounds[arm], key=lambda pair: pair[1].worth(self.verdict.goal))
+
+    def by_policy(self) -> dict[str, list[float]]:
+        """Return what each policy reached of the goal on validation, by seed, under its key."""
+        metric = self.verdict.goal.metric
+        return {
+            self.entrants[arm].key: [result.metrics[metric] for _, result in rounds]
+            for arm, rounds in self.rounds.items()
+        }
 
     def document(self, arm: str) -> PolicyDocument:
         """Return an arm's policy with fitted statistics."""
@@ -71,7 +79,7 @@ class Confirmation:
 
 def trainings(plan: SearchPlan) -> int:
     """Count the trainings that confirming takes at most."""
-    return (N_BEST + len(_REFERENCES)) * plan.confirm
+    return (plan.n_best + len(_REFERENCES)) * plan.confirm
 
 
 def confirm(
@@ -104,13 +112,13 @@ def confirm(
         announce(f"{name} could not be trained on every fresh seed and takes no part in the verdict.")
     if NO_MIXING not in trained:
         return None
-    arms = [_arm(name, rounds) for name, rounds in trained.items()]
-    tested = arms_to_test(arms)
+    arms = [_arm(name, rounds, plan.goal) for name, rounds in trained.items()]
+    tested = arms_to_test(arms, plan.goal)
     opened = _note_opening(result.folder, [one for name in tested for one, _ in trained[name]])
     if not all(one.answers_file.exists() for name in tested for one, _ in trained[name]):
         announce(f"Opening the test images for {', '.join(tested)}.")
     _open(plan, result.folder, [pair for name in tested for pair in trained[name]])
-    verdict = decide(_subject(plan, stage, opened), arms, _answers(trained, tested))
+    verdict = decide(_subject(plan, stage, opened), arms, _answers(trained, tested, plan.goal))
     _store(result.folder, stage, verdict)
     winner = trained[verdict.winner][0][0].entrant
     remember_verdict(result, {**record(verdict), "policy_key": winner.key})
@@ -124,7 +132,7 @@ def stored_confirmation(plan: SearchPlan, result: SearchResult) -> Confirmation 
     if stage is None or not file.exists():
         return None
     stored = json.loads(file.read_text(encoding="utf-8"))
-    if stored["rounds"] != _names(stage.rounds(result.folder)):
+    if stored.get("format") != _FORMAT or stored["rounds"] != _names(stage.rounds(result.folder)):
         return None
     return _confirmation(stage, Verdict.from_dict(stored["verdict"]), _trained(stage, result.folder))
 
@@ -137,18 +145,18 @@ def is_unfinished(plan: SearchPlan, result: SearchResult) -> bool:
 
 def _stage(plan: SearchPlan, result: SearchResult) -> ConfirmPlan | None:
     """Name who is trained again; None where nobody is."""
-    entrants = _entrants(result)
+    entrants = _entrants(result, plan.n_best)
     if not plan.confirm or result.ending is Ending.STOPPED or NO_MIXING not in entrants or len(entrants) < 2:
         return None
     return ConfirmPlan(tuple(entrants.values()), fresh_seeds(plan.config.seed, plan.confirm))
 
 
-def _entrants(result: SearchResult) -> dict[str, Entrant]:
+def _entrants(result: SearchResult, n_best: int) -> dict[str, Entrant]:
     """Choose the best distinct policies that mix, and the references; only what trained to the end in the search."""
     ranked = [result.slots[row.slot] for row in result.leaderboard]
     complete = [slot for slot in ranked if slot.state is SlotState.COMPLETE]
     distinct = list({slot.proposal.key: slot for slot in reversed(complete)}.values())[::-1]
-    best = [slot for slot in distinct if PolicyDocument.from_dict(slot.proposal.policy).is_mixing][:N_BEST]
+    best = [slot for slot in distinct if slot.is_mixing][:n_best]
     references = [slot for slot in complete if slot.proposal.arm in _REFERENCES]
     chosen = {slot.proposal.key: slot for slot in [*best, *references]}
     # No mixing first; a policy that the sampler found and that is a reference too goes by the reference's name.
@@ -174,13 +182,10 @@ def _trained(stage: ConfirmPlan, folder: StudyFolder) -> _Trained:
     return {name: tuple(found) for name, found in rounds.items() if len(found) == len(stage.seeds)}
 
 
-def _arm(name: str, rounds: Sequence[tuple[Round, Confirmed]]) -> Arm:
-    return Arm(
-        name=name,
-        title=rounds[0][0].entrant.title,
-        val_top1=tuple(result.val_top1 for _, result in rounds),
-        val_logloss=tuple(result.val_logloss for _, result in rounds),
-    )
+def _arm(name: str, rounds: Sequence[tuple[Round, Confirmed]], goal: Goal) -> Arm:
+    told = {one.key: one.metric for one in measures_of(goal)} | {one.key: one.metric for one in measures_of(ACCURACY)}
+    val = {key: tuple(result.metrics[metric] for _, result in rounds) for key, metric in told.items()}
+    return Arm(name, rounds[0][0].entrant.title, val)
 
 
 def _open(plan: SearchPlan, folder: StudyFolder, rounds: Sequence[tuple[Round, Confirmed]]) -> None:
@@ -191,14 +196,24 @@ def _open(plan: SearchPlan, folder: StudyFolder, rounds: Sequence[tuple[Round, C
         for one, result in rounds
     ]
     open_test(
-        exams, data_key=plan.config.data_key, work=folder.work, settings=plan.settings, registry=plan.host.registry
+        exams,
+        data_key=plan.config.data_key,
+        work=folder.work,
+        settings=plan.settings,
+        registry=plan.host.registry,
+        goal=plan.goal,
     )
 
 
-def _answers(trained: _Trained, tested: Sequence[str]) -> dict[str, Scores]:
+def _answers(trained: _Trained, tested: Sequence[str], goal: Goal) -> dict[str, Scores]:
     from automix.verdict.opening import read_answers
 
-    return {name: Scores([read_answers(one.answers_file) for one, _ in trained[name]]) for name in tested}
+    def scores(rounds: Sequence[tuple[Round, Confirmed]]) -> Scores:
+        # What says nothing of the model's quality is not a matter of test images: it was measured in training.
+        by_model = {} if goal.is_quality else {goal.key: [result.metrics[goal.metric] for _, result in rounds]}
+        return Scores([read_answers(one.answers_file) for one, _ in rounds], by_model)
+
+    return {name: scores(trained[name]) for name in tested}
 
 
 def _note_opening(folder: StudyFolder, rounds: Sequence[Round]) -> int:
@@ -220,6 +235,8 @@ def _subject(plan: SearchPlan, stage: ConfirmPlan, opened: int) -> Subject:
         n_test=len(plan.data.splits["test"]),
         seeds=stage.seeds,
         opened=opened,
+        goal=plan.config.goal,
+        warnings=plan.warnings,
     )
 
 
@@ -228,7 +245,7 @@ def _confirmation(stage: ConfirmPlan, verdict: Verdict, trained: _Trained) -> Co
 
 
 def _store(folder: StudyFolder, stage: ConfirmPlan, verdict: Verdict) -> None:
-    content = {"rounds": _names(stage.rounds(folder)), "verdict": verdict.to_dict()}
+    content = {"format": _FORMAT, "rounds": _names(stage.rounds(folder)), "verdict": verdict.to_dict()}
     replace_text(_verdict_file(folder), json.dumps(content, indent=1) + "\n")
 
 

@@ -1,7 +1,7 @@
 """From trained arms to a verdict: validation chooses the winner, the test images say what it is worth.
 
 `choose` sees validation only. `decide` is given the answers to the test images, of no more than three arms. How many
-seeds there are is fixed before.
+seeds there are is fixed before; a study that gets more of them pays for the second look (`level_of`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from statistics import mean
 from typing import Any, Literal
 
-from automix.verdict.scores import METRICS, Scores
-from automix.verdict.statistics import Difference, paired_difference
+from automix.goal import ACCURACY, Goal, goal_of
+from automix.verdict.scores import Scores
+from automix.verdict.statistics import Difference, level_of, paired_difference
 
 __all__ = ["DEFAULT", "NO_MIXING", "Arm", "ArmResult", "Kind", "Subject", "Verdict", "arms_to_test", "choose", "decide"]
 
@@ -23,8 +24,6 @@ DEFAULT = "timm_default"
 
 Kind = Literal["helps", "no_difference", "do_not_mix"]
 
-_DECIDES = METRICS[0]
-
 
 @dataclass(frozen=True)
 class Arm:
@@ -33,14 +32,16 @@ class Arm:
     Attributes:
         name: identity among the arms; `NO_MIXING` and `DEFAULT` are looked for by name.
         title: the policy in a few words.
-        val_top1: accuracy on validation by seed, 0 to 1.
-        val_logloss: likewise, in nats.
+        val: metric -> value on validation by seed: "top1", "logloss" and the goal's, named by `Goal.key`.
     """
 
     name: str
     title: str
-    val_top1: tuple[float, ...]
-    val_logloss: tuple[float, ...]
+    val: Mapping[str, tuple[float, ...]]
+
+    def worth(self, goal: Goal) -> tuple[float, float]:
+        """Return what sorts arms, best last: the goal's mean over seeds, then log-loss."""
+        return goal.sort_key(mean(self.val[goal.key])), -mean(self.val["logloss"])
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Subject:
         n_test: number of test images.
         seeds: that each arm was trained with.
         opened: how many times the study has looked at its test images, this one included.
+        goal: what decides, as `automix.goal.goal_of` reads it.
+        warnings: where the study speaks of another regime than the training that is meant.
     """
 
     data: str
@@ -62,6 +65,8 @@ class Subject:
     n_test: int
     seeds: tuple[int, ...]
     opened: int = 1
+    goal: str = ACCURACY.name
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,14 +76,19 @@ class ArmResult:
     Attributes:
         name: of the arm.
         title: the policy in a few words.
-        val_top1: accuracy on validation by seed.
-        test: metric -> value by seed; see `automix.verdict.scores.METRICS`.
+        val: metric -> value on validation by seed.
+        test: metric -> value on test by seed; see `automix.verdict.scores.METRICS`.
     """
 
     name: str
     title: str
-    val_top1: tuple[float, ...]
+    val: Mapping[str, tuple[float, ...]]
     test: Mapping[str, tuple[float, ...]]
+
+    @property
+    def val_top1(self) -> tuple[float, ...]:
+        """Accuracy on validation by seed."""
+        return self.val[ACCURACY.key]
 
 
 @dataclass(frozen=True)
@@ -102,9 +112,14 @@ class Verdict:
     to_default: Mapping[str, Difference]
 
     @property
+    def goal(self) -> Goal:
+        """What decides."""
+        return goal_of(self.subject.goal)
+
+    @property
     def gain(self) -> Difference | None:
-        """The winner's accuracy minus that of no mixing; None where no mixing is the winner."""
-        return self.to_none.get(_DECIDES)
+        """What the winner reached of the goal minus what no mixing did; None where no mixing is the winner."""
+        return self.to_none.get(self.goal.key)
 
     def arm(self, name: str) -> ArmResult:
         """Return an arm by name."""
@@ -117,15 +132,10 @@ class Verdict:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Verdict:
         """Read what `to_dict` wrote, through JSON or not."""
-        subject = Subject(**{**values["subject"], "seeds": tuple(values["subject"]["seeds"])})
+        lists = {name: tuple(values["subject"][name]) for name in ("seeds", "warnings")}
+        subject = Subject(**{**values["subject"], **lists})
         arms = tuple(
-            ArmResult(
-                name=arm["name"],
-                title=arm["title"],
-                val_top1=tuple(arm["val_top1"]),
-                test={name: tuple(by_seed) for name, by_seed in arm["test"].items()},
-            )
-            for arm in values["arms"]
+            ArmResult(arm["name"], arm["title"], _tuples(arm["val"]), _tuples(arm["test"])) for arm in values["arms"]
         )
         to_none, to_default = (
             {name: Difference(**one) for name, one in values[key].items()} for key in ("to_none", "to_default")
@@ -133,15 +143,15 @@ class Verdict:
         return cls(values["kind"], subject, values["winner"], arms, to_none, to_default)
 
 
-def choose(arms: Sequence[Arm]) -> Arm:
-    """Return the arm with the best mean accuracy on validation; equal ones by log-loss, then in the order given."""
-    return max(arms, key=lambda arm: (mean(arm.val_top1), -mean(arm.val_logloss)))
+def choose(arms: Sequence[Arm], goal: Goal = ACCURACY) -> Arm:
+    """Return the arm with the best mean on validation; equal ones by log-loss, then in the order given."""
+    return max(arms, key=lambda arm: arm.worth(goal))
 
 
-def arms_to_test(arms: Sequence[Arm]) -> list[str]:
+def arms_to_test(arms: Sequence[Arm], goal: Goal = ACCURACY) -> list[str]:
     """Name the arms that the test images are opened for: winner, no mixing, library default; at most three."""
     known = {arm.name for arm in arms}
-    return [name for name in dict.fromkeys((choose(arms).name, NO_MIXING, DEFAULT)) if name in known]
+    return [name for name in dict.fromkeys((choose(arms, goal).name, NO_MIXING, DEFAULT)) if name in known]
 
 
 def decide(subject: Subject, arms: Sequence[Arm], answers: Mapping[str, Scores]) -> Verdict:
@@ -152,33 +162,41 @@ def decide(subject: Subject, arms: Sequence[Arm], answers: Mapping[str, Scores])
         arms: everything that was trained, no mixing among them, on the same two or more seeds.
         answers: arm -> what its models answered to the test images, for those that `arms_to_test` names.
     """
-    winner = choose(arms).name
-    to_none = _compare(answers, winner, NO_MIXING)
-    ranked = sorted(arms, key=lambda arm: -mean(arm.val_top1))
+    goal = goal_of(subject.goal)
+    winner = choose(arms, goal).name
+    level = level_of(subject.opened)
+    to_none = _compare(answers, winner, NO_MIXING, level)
+    ranked = sorted(arms, key=lambda arm: arm.worth(goal), reverse=True)
     return Verdict(
-        kind=_kind(to_none),
+        kind=_kind(to_none.get(goal.key), goal),
         subject=subject,
         winner=winner,
         arms=tuple(_result(arm, answers.get(arm.name)) for arm in ranked),
         to_none=to_none,
-        to_default=_compare(answers, winner, DEFAULT),
+        to_default=_compare(answers, winner, DEFAULT, level),
     )
 
 
-def _kind(to_none: Mapping[str, Difference]) -> Kind:
-    """Let accuracy decide; only an interval that is wholly above zero is a gain."""
-    if not to_none or to_none[_DECIDES].is_below:
+def _kind(difference: Difference | None, goal: Goal) -> Kind:
+    """Let the goal decide; only an interval that is wholly on its better side of zero is a gain."""
+    if difference is None:
         return "do_not_mix"
-    return "helps" if to_none[_DECIDES].is_above else "no_difference"
+    if not (difference.is_above or difference.is_below):
+        return "no_difference"
+    return "helps" if difference.is_above == goal.maximize else "do_not_mix"
 
 
-def _compare(answers: Mapping[str, Scores], winner: str, other: str) -> dict[str, Difference]:
+def _compare(answers: Mapping[str, Scores], winner: str, other: str, level: float) -> dict[str, Difference]:
     if other == winner or other not in answers:
         return {}
     ours, theirs = answers[winner].terms, answers[other].terms
-    return {name: paired_difference(ours[name], theirs[name]) for name in METRICS}
+    return {name: paired_difference(ours[name], theirs[name], level=level) for name in ours}
 
 
 def _result(arm: Arm, scores: Scores | None) -> ArmResult:
-    test = {} if scores is None else {name: scores.by_seed(name) for name in METRICS}
-    return ArmResult(arm.name, arm.title, arm.val_top1, test)
+    test = {} if scores is None else {name: scores.by_seed(name) for name in scores.terms}
+    return ArmResult(arm.name, arm.title, arm.val, test)
+
+
+def _tuples(values: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(by_seed) for name, by_seed in values.items()}

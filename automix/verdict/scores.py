@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from automix.verdict.calibration import calibration_terms, tempered
 
 __all__ = ["METRICS", "Answers", "Scores", "answers_of"]
+
+METRICS = ("top1", "balanced_top1", "logloss", "ece", "logloss_tempered", "ece_tempered")
+"""What arms are always compared by; beside these, by the goal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +27,8 @@ class Answers:
         confidence: float32, p of the answer.
         loss_tempered: float32, the loss at the temperature fitted on validation.
         confidence_tempered: float32, likewise.
+        labels: int64, the classes.
+        more: further metrics by name: (m,) where they are means over images, (1,) where a model has one number.
     """
 
     correct: NDArray[np.bool_]
@@ -31,9 +36,16 @@ class Answers:
     confidence: NDArray[np.float32]
     loss_tempered: NDArray[np.float32]
     confidence_tempered: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    more: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
 
 
-def answers_of(probs: NDArray[np.floating], labels: NDArray[np.int64], temperature: float) -> Answers:
+def answers_of(
+    probs: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    temperature: float,
+    more: Mapping[str, NDArray[np.floating]] | None = None,
+) -> Answers:
     """Reduce (m, K) probabilities to what is kept."""
     calm = tempered(probs, temperature)
     return Answers(
@@ -42,6 +54,8 @@ def answers_of(probs: NDArray[np.floating], labels: NDArray[np.int64], temperatu
         confidence=probs.max(axis=1).astype(np.float32),
         loss_tempered=_loss(calm, labels),
         confidence_tempered=calm.max(axis=1).astype(np.float32),
+        labels=labels,
+        more=more or {},
     )
 
 
@@ -51,37 +65,48 @@ class Scores:
 
     Attributes:
         answers: one per seed, in the order of the seeds.
+        by_model: further metrics by name, one number per seed, that the test images have no part in.
     """
 
     answers: Sequence[Answers]
+    by_model: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @cached_property
     def terms(self) -> dict[str, NDArray[np.generic]]:
-        """Every metric as a table (n, m), whose row means are the metric by seed."""
-        correct, loss, confidence, calm_loss, calm = (self._table(item.name) for item in fields(Answers))
-        return {
-            "top1": correct,
-            "logloss": loss,
-            "ece": _calibration(correct, confidence),
-            "logloss_tempered": calm_loss,
-            "ece_tempered": _calibration(correct, calm),
-        }
+        """Every metric as a table whose row means are the metric by seed: (n, m), or (n, 1) for a number per model.
+
+        Balanced accuracy and calibration error are no means over images. Their terms are first-order: the share that
+        each image has in a small change of the metric, around the metric itself.
+        """
+        tables = [_terms(one) for one in self.answers]
+        found = {name: np.stack([table[name] for table in tables]) for name in tables[0]}
+        return found | {name: np.asarray(values, dtype=np.float64)[:, None] for name, values in self.by_model.items()}
 
     def by_seed(self, metric: str) -> tuple[float, ...]:
         """Return a metric of each seed."""
         return tuple(float(row.mean(dtype=np.float64)) for row in self.terms[metric])
 
-    def _table(self, name: str) -> NDArray[np.generic]:
-        return np.stack([getattr(one, name) for one in self.answers])
+
+def _terms(one: Answers) -> dict[str, NDArray[np.generic]]:
+    return {
+        "top1": one.correct,
+        "balanced_top1": _balanced_terms(one.correct, one.labels),
+        "logloss": one.loss,
+        "ece": calibration_terms(one.correct, one.confidence),
+        "logloss_tempered": one.loss_tempered,
+        "ece_tempered": calibration_terms(one.correct, one.confidence_tempered),
+        **one.more,
+    }
 
 
-METRICS = ("top1", "logloss", "ece", "logloss_tempered", "ece_tempered")
-"""What arms are compared by. ``top1`` decides; the others are told."""
-
-
-def _calibration(correct: NDArray[np.generic], confidence: NDArray[np.generic]) -> NDArray[np.float64]:
-    pairs = zip(correct.astype(np.bool_), confidence.astype(np.float64), strict=True)
-    return np.stack([calibration_terms(*pair) for pair in pairs])
+def _balanced_terms(correct: NDArray[np.bool_], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Write balanced accuracy as a mean over images: an image of a rare class counts more, from its class's share."""
+    counts = np.bincount(labels)
+    shares = np.bincount(labels, weights=correct) / np.maximum(counts, 1)
+    present = counts > 0
+    weights = len(labels) / (present.sum() * np.maximum(counts, 1))
+    terms: NDArray[np.float64] = shares[present].mean() + weights[labels] * (correct - shares[labels])
+    return terms
 
 
 def _loss(probs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
+from automix.goal import ACCURACY, Goal
 from automix.verdict.decision import DEFAULT, NO_MIXING, Verdict
-from automix.verdict.statistics import LEVEL, Difference
+from automix.verdict.statistics import Difference, level_of
 
 __all__ = ["advice", "details", "record", "sentence"]
 
@@ -18,24 +19,26 @@ def sentence(verdict: Verdict) -> str:
 
 
 def details(verdict: Verdict) -> list[str]:
-    """Say what else was measured: against the library default, log-loss, calibration, and what to be wary of."""
+    """Say what else was measured: against the library default, the other metrics, and what to be wary of."""
     lines = []
+    goal = verdict.goal
     if verdict.to_default:
         title = "No mixing" if verdict.winner == NO_MIXING else verdict.arm(verdict.winner).title
-        lines.append(f"{title} against the library default ({DEFAULT}): {_judged(verdict.to_default['top1'])}.")
+        judged = _judged(verdict.to_default[goal.key], goal)
+        lines.append(f"{title} against the library default ({DEFAULT}): {judged}.")
     if verdict.to_none:
-        loss, calm = verdict.to_none["logloss"], verdict.to_none["logloss_tempered"]
+        lines += _other_metrics(verdict)
+    if verdict.gain is not None and not verdict.gain.is_by_image:
         lines.append(
-            f"Log-loss against no mixing: {_nats(loss)}; after temperature scaling on validation: {_nats(calm)}."
+            f"The interval of {goal.title} rests on {len(verdict.subject.seeds)} seeds alone: it is one number per "
+            "model, so that images cannot be paired."
         )
-        before, after = (_levels(verdict, name) for name in ("ece", "ece_tempered"))
-        lines.append(f"Calibration error: {before}; after temperature scaling: {after}.")
     if verdict.subject.opened > 1:
         lines.append(
-            f"The test images have been looked at {verdict.subject.opened} times in this study; the interval holds for "
-            "the first look."
+            f"The test images have been looked at {verdict.subject.opened} times in this study. A later look must be "
+            f"surer: its intervals are of {100 * level_of(verdict.subject.opened):.4g} %."
         )
-    return lines
+    return [*lines, *verdict.subject.warnings]
 
 
 def advice(verdict: Verdict) -> str:
@@ -55,12 +58,13 @@ def record(verdict: Verdict) -> dict[str, Any]:
         "kind": verdict.kind,
         "statement": sentence(verdict),
         "remarks": details(verdict),
-        "metric": "accuracy on test images",
+        "goal": verdict.subject.goal,
+        "metric": _measured(verdict),
         "winner": verdict.arm(verdict.winner).title,
         "seeds": len(verdict.subject.seeds),
         "test_images": verdict.subject.n_test,
         "test_images_opened": verdict.subject.opened,
-        "level": LEVEL,
+        "level": round(level_of(verdict.subject.opened), 6),
         "test": means,
         "test_no_mixing": none,
     }
@@ -79,30 +83,46 @@ def _numbers(difference: Difference) -> list[float]:
 
 def _subject(verdict: Verdict) -> str:
     of = verdict.subject
-    return (
-        f"{of.data}, {of.model}, {of.epochs} epochs, {len(of.seeds)} fresh seeds, accuracy on {of.n_test} test images"
-    )
+    return f"{of.data}, {of.model}, {of.epochs} epochs, {len(of.seeds)} fresh seeds, {_measured(verdict, of.n_test)}"
+
+
+def _measured(verdict: Verdict, n_test: int | None = None) -> str:
+    """Say what decides, and on what it was measured."""
+    goal = verdict.goal
+    number = "" if n_test is None else f"{n_test} "
+    return f"{goal.title} on {number}test images" if goal.is_quality else goal.title
 
 
 def _finding(verdict: Verdict) -> str:
-    reference = f"no mixing {_percent(verdict, NO_MIXING)}"
-    gain = verdict.gain
+    reference = f"no mixing {_level(verdict, NO_MIXING)}"
+    gain, goal = verdict.gain, verdict.goal
     if gain is None:
         return f"do not mix. Of {len(verdict.arms)} policies, no mixing was the best on validation; {reference}."
     title = verdict.arm(verdict.winner).title
-    compared = f"{title} {_percent(verdict, verdict.winner)}, {reference}: {gain.in_points()}"
+    compared = f"{title} {_level(verdict, verdict.winner)}, {reference}: {gain.text(goal)}"
     if verdict.kind == "helps":
         return f"mixing helps. {compared}."
     if verdict.kind == "do_not_mix":
         return f"do not mix. The best policy on validation loses on test: {compared}."
     return (
-        f"no difference found. {compared}. A gain of {100 * gain.smallest:.1f} points would have been found in 8 of 10 "
-        "such comparisons; a smaller one may be there."
+        f"no difference found. {compared}. A gain of {goal.change(gain.smallest, signed=False)} would have been found "
+        "in 8 of 10 such comparisons; a smaller one may be there."
     )
 
 
-def _percent(verdict: Verdict, name: str) -> str:
-    return f"{100 * mean(verdict.arm(name).test['top1']):.2f} %"
+def _other_metrics(verdict: Verdict) -> list[str]:
+    """Say accuracy, log-loss and calibration against no mixing, but for what has been said as the goal."""
+    lines = []
+    if verdict.goal != ACCURACY:
+        lines.append(f"Accuracy against no mixing: {verdict.to_none[ACCURACY.key].text(ACCURACY)}.")
+    loss, calm = (_nats(verdict.to_none[name]) for name in ("logloss", "logloss_tempered"))
+    lines.append(f"Log-loss against no mixing: {loss}; after temperature scaling on validation: {calm}.")
+    before, after = (_levels(verdict, name) for name in ("ece", "ece_tempered"))
+    return [*lines, f"Calibration error: {before}; after temperature scaling: {after}."]
+
+
+def _level(verdict: Verdict, name: str) -> str:
+    return verdict.goal.text(mean(verdict.arm(name).test[verdict.goal.key]))
 
 
 def _levels(verdict: Verdict, metric: str) -> str:
@@ -111,9 +131,10 @@ def _levels(verdict: Verdict, metric: str) -> str:
     return f"{ours:.2f} % against {theirs:.2f} % without mixing"
 
 
-def _judged(difference: Difference) -> str:
+def _judged(difference: Difference, goal: Goal) -> str:
     words: Sequence[str] = ("no difference found", "better", "worse")
-    return f"{difference.in_points()}, {words[difference.is_above - difference.is_below]}"
+    sign = difference.is_above - difference.is_below
+    return f"{difference.text(goal)}, {words[sign if goal.maximize else -sign]}"
 
 
 def _nats(difference: Difference) -> str:

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
+from automix.goal import GOALS, Goal, goal_of
+from automix.training import metrics
 from automix.verdict import Arm, Subject, Verdict, advice, choose, decide, details, record, sentence
 from automix.verdict.decision import arms_to_test
-from automix.verdict.scores import METRICS, Scores, answers_of
+from automix.verdict.scores import METRICS, Answers, Scores, answers_of
+from automix.verdict.statistics import LEVEL, level_of, paired_difference
 
 SUBJECT = Subject("photos", "resnet18", 40, 400, (11, 12, 13))
 
 
 def arm(name: str, *val: float, loss: float = 0.5) -> Arm:
-    return Arm(name, f"{name} a=1", val, (loss,) * len(val))
+    return Arm(name, f"{name} a=1", {"top1": val, "logloss": (loss,) * len(val)})
 
 
 def scores(accuracy: float, key: int, n: int = 3, m: int = 400) -> Scores:
@@ -96,14 +101,113 @@ def test_sentence_without_a_difference_says_what_could_have_been_seen_and_claims
     assert "no difference found" in sentence(found)
     assert "helps" not in sentence(found)
     assert found.gain is not None
-    assert f"A gain of {100 * found.gain.smallest:.1f} points" in sentence(found)
+    assert f"A gain of {100 * found.gain.smallest:.2f} points" in sentence(found)
     assert "no mixing" in advice(found)
 
 
 def test_looking_at_the_test_images_again_is_told() -> None:
     again = Subject("photos", "resnet18", 40, 400, (11, 12, 13), opened=2)
-    found = decide(again, [NONE, GOOD], {"none": scores(0.7, 1), "slot 4": scores(0.8, 2)})
+    answers = {"none": scores(0.7, 1), "slot 4": scores(0.8, 2)}
+    found, first = decide(again, [NONE, GOOD], answers), decide(replace(again, opened=1), [NONE, GOOD], answers)
     assert any("looked at 2 times" in line for line in details(found))
+    assert not any("looked at" in line for line in details(first))
+
+
+def test_later_look_must_be_surer_so_that_all_looks_together_err_a_third_more_than_the_first() -> None:
+    again = Subject("photos", "resnet18", 40, 400, (11, 12, 13), opened=2)
+    answers = {"none": scores(0.7, 1), "slot 4": scores(0.8, 2)}
+    found, first = decide(again, [NONE, GOOD], answers), decide(replace(again, opened=1), [NONE, GOOD], answers)
+    assert found.gain is not None
+    assert first.gain is not None
+    assert found.gain.low < first.gain.low < first.gain.mean == found.gain.mean
+    assert "99.25 % interval" in sentence(found)
+    assert (record(found)["level"], record(first)["level"]) == (0.9925, LEVEL)
+    assert sum(1 - level_of(look) for look in range(1, 50)) == pytest.approx(4 / 3 * (1 - LEVEL))
+
+
+GOAL_KINDS = [  # goal, what the winner and no mixing reach of it, the verdict
+    ("log_loss", 0.5, 0.9, "helps"),
+    ("log_loss", 0.9, 0.5, "do_not_mix"),
+    ("calibration", 0.02, 0.09, "helps"),
+    ("calibration", 0.09, 0.02, "do_not_mix"),
+    ("robustness", 0.8, 0.6, "helps"),
+    ("balanced_accuracy", 0.6, 0.8, "do_not_mix"),
+    ("images_per_s", 900.0, 1000.0, "do_not_mix"),
+    ("min:brier", 0.1, 0.3, "helps"),
+]
+
+
+def told(goal: Goal, ours: float, theirs: float) -> Verdict:
+    """A verdict by a goal, whose values are these with a little spread."""
+    better = 1.0 if goal.maximize else 0.0
+    val = {"slot 4": better, "none": 0.5}
+    arms = [Arm(name, name, dict.fromkeys(("top1", "logloss", goal.key), (val[name],) * 3)) for name in val]
+    found = {}
+    for name, level, key in (("slot 4", ours, 1), ("none", theirs, 2)):
+        by_seed = [level * (1 + 0.01 * i) for i in range(3)]
+        found[name] = Scores(scores(0.7, key).answers, {goal.key: by_seed})
+    subject = Subject("photos", "resnet18", 40, 400, (1, 2, 3), goal=goal.name, warnings=("Mind the length.",))
+    return decide(subject, arms, found)
+
+
+@pytest.mark.parametrize(("name", "ours", "theirs", "kind"), GOAL_KINDS)
+def test_the_goal_decides_whichever_way_it_is_better(name: str, ours: float, theirs: float, kind: str) -> None:
+    goal = goal_of(name)
+    verdict = told(goal, ours, theirs)
+    assert (verdict.winner, verdict.kind) == ("slot 4", kind)
+    assert verdict.gain is not None
+    assert verdict.gain.text(goal) in sentence(verdict)
+    assert goal.title in sentence(verdict)
+    assert ("test images" in sentence(verdict)) == goal.is_quality
+    assert any("Accuracy against no mixing" in line for line in details(verdict))
+    assert any("3 seeds alone" in line for line in details(verdict))
+    assert details(verdict)[-1] == "Mind the length."
+    assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
+    assert record(verdict)["goal"] == name
+
+
+def test_validation_chooses_by_the_goal_and_its_direction() -> None:
+    calm, sharp = (
+        Arm(name, name, {"top1": (top1,) * 3, "logloss": (loss,) * 3})
+        for name, top1, loss in (("a", 0.7, 0.3), ("b", 0.8, 0.9))
+    )
+    assert choose([calm, sharp]).name == "b"
+    assert choose([calm, sharp], GOALS["log_loss"]).name == "a"
+    assert arms_to_test([calm, sharp, NONE], GOALS["log_loss"]) == ["a", "none"]
+
+
+def test_terms_of_every_metric_have_it_as_their_mean() -> None:
+    generator = np.random.default_rng(3)
+    labels = generator.integers(0, 3, 200)
+    labels[:5] = 4  # class 3 has no images
+    probs = generator.dirichlet(np.ones(5), 200).astype(np.float32)
+    found = Scores([answers_of(probs, labels, 1.0, {"robustness": probs[:, 0]})])
+    expected = {
+        "top1": metrics.top1,
+        "balanced_top1": metrics.balanced_top1,
+        "logloss": metrics.log_loss,
+        "ece": metrics.calibration_error,
+    }
+    for name, metric in expected.items():
+        assert found.by_seed(name)[0] == pytest.approx(metric(probs, labels), rel=1e-5)
+    assert found.by_seed("robustness")[0] == pytest.approx(probs[:, 0].mean())
+
+
+def test_interval_of_balanced_accuracy_holds_the_truth_where_classes_are_rare() -> None:
+    generator, shares = np.random.default_rng(5), np.array([0.85, 0.12, 0.03])
+    hits, n_studies = 0, 600
+    for _ in range(n_studies):
+        labels = generator.choice(3, size=300, p=shares)
+        ease = generator.normal(size=300)
+        arms = []
+        for level in (0.9, 0.8):
+            right = level + 0.7 * ease + 0.7 * generator.normal(size=(3, 300)) > 0
+            blank = np.full(300, 0.5, dtype=np.float32)
+            arms.append(Scores([Answers(row, blank, blank, blank, blank, labels) for row in right]))
+        truth = NormalDist().cdf(0.9 / 0.98**0.5) - NormalDist().cdf(0.8 / 0.98**0.5)
+        found = paired_difference(*(one.terms["balanced_top1"] for one in arms))
+        hits += found.low <= truth <= found.high
+    assert hits / n_studies > 0.95
 
 
 def test_verdict_survives_json() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from automix.goal import ACCURACY
 from automix.verdict.statistics import LEVEL, paired_difference, t_quantile
 
 
@@ -77,7 +78,15 @@ def test_equal_answers_still_have_an_interval() -> None:
     assert not found.is_below
 
 
+def test_one_number_per_model_is_compared_by_a_paired_t_test_over_seeds() -> None:
+    ours, theirs = np.array([[0.21], [0.25], [0.28], [0.22]]), np.array([[0.20], [0.21], [0.20], [0.19]])
+    found = paired_difference(ours, theirs)
+    expected = stats.ttest_rel(ours[:, 0], theirs[:, 0]).confidence_interval(LEVEL)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-4)
+    assert not found.is_by_image
+
+
 def test_difference_is_said_in_points_with_its_level() -> None:
-    text = paired_difference(table(3, 80, seeds=0, images=0, rest=0.1, mean=0.2), np.zeros((3, 80))).in_points()
+    text = paired_difference(table(3, 80, seeds=0, images=0, rest=0.1, mean=0.2), np.zeros((3, 80))).text(ACCURACY)
     assert text.startswith("+")
     assert "97 % interval" in text

@@ -33,6 +33,13 @@ def test_studies_without_any_gain_claim_one_in_at_most_six_percent(
     assert _upper_limit(kinds.count("helps"), n_studies) <= 0.065
 
 
+def test_studies_that_are_extended_until_they_claim_a_gain_do_so_no_more_often() -> None:
+    generator = np.random.Generator(np.random.Philox(key=5))
+    looks = [Study(LARGE, 5).looks(generator, (3, 5)) for _ in range(700)]
+    claims = sum(any(one.kind == "helps" for one in study) for study in looks)
+    assert _upper_limit(claims, len(looks)) <= 0.065
+
+
 @pytest.mark.parametrize("n_seeds", [3, 5])
 def test_a_true_gain_of_five_points_on_noisy_labels_is_found_in_most_studies(n_seeds: int) -> None:
     generator = np.random.Generator(np.random.Philox(key=4))

@@ -7,13 +7,14 @@ shared by all arms, which is what pairing by image takes out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automix.verdict.decision import DEFAULT, NO_MIXING, Arm, Subject, Verdict, arms_to_test, choose, decide
+from automix.verdict.decision import DEFAULT, NO_MIXING, Arm, Subject, Verdict, arms_to_test, decide
 from automix.verdict.scores import Answers, Scores
 
 _NORMAL = NormalDist()
@@ -60,6 +61,10 @@ class Study:
 
     def run(self, generator: np.random.Generator) -> Verdict:
         """Search, confirm, choose, open the test images and decide, the last three with the code of the product."""
+        return self.looks(generator, (self.n_seeds,))[0]
+
+    def looks(self, generator: np.random.Generator, sizes: Sequence[int]) -> list[Verdict]:
+        """Come to a verdict with the first few seeds, then with more of them, and so on; ``sizes`` ends with all."""
         spread = self.spread
         ease = {name: self._normal(generator, (n,), spread.shared) for name, n in self._sizes.items()}
         views = {f"policy{i}": self._views(generator) for i in range(self.n_trials)}
@@ -67,11 +72,13 @@ class Study:
         best = sorted(found, key=lambda name: -found[name])[: self.n_best]
         views |= {name: self._views(generator) for name in (NO_MIXING, "trivialmix", DEFAULT)}
         names = [NO_MIXING, *best, "trivialmix", DEFAULT]
-        answers = {name: self._answers(generator, ease, views[name], self.n_seeds, name) for name in names}
-        arms = [self._arm(name, answers[name]["val"]) for name in names]
-        assert choose(arms).name in names
-        tested = {name: _scores(answers[name]["test"]) for name in arms_to_test(arms)}
-        subject = Subject("noise", "none", 1, spread.n_test, tuple(range(self.n_seeds)))
+        answers = {name: self._answers(generator, ease, views[name], sizes[-1], name) for name in names}
+        return [self._verdict(answers, n, look) for look, n in enumerate(sizes, start=1)]
+
+    def _verdict(self, answers: Mapping[str, Mapping[str, NDArray[np.bool_]]], n: int, look: int) -> Verdict:
+        arms = [self._arm(name, found["val"][:n]) for name, found in answers.items()]
+        tested = {name: _scores(answers[name]["test"][:n]) for name in arms_to_test(arms)}
+        subject = Subject("noise", "none", 1, self.spread.n_test, tuple(range(n)), opened=look)
         return decide(subject, arms, tested)
 
     @property
@@ -106,10 +113,11 @@ class Study:
     @staticmethod
     def _arm(name: str, val: NDArray[np.bool_]) -> Arm:
         by_seed = tuple(val.mean(axis=1))
-        return Arm(name, name, by_seed, tuple(1 - value for value in by_seed))
+        return Arm(name, name, {"top1": by_seed, "logloss": tuple(1 - value for value in by_seed)})
 
 
 def _scores(correct: NDArray[np.bool_]) -> Scores:
     """Complete answers that are right or wrong; accuracy alone decides."""
-    some = np.full(correct.shape[1], 0.5, dtype=np.float32)
-    return Scores([Answers(row, some, some, some, some) for row in correct])
+    n_images = correct.shape[1]
+    some, one_class = np.full(n_images, 0.5, dtype=np.float32), np.zeros(n_images, dtype=np.int64)
+    return Scores([Answers(row, some, some, some, some, one_class) for row in correct])
