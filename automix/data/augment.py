@@ -2,7 +2,7 @@
 
 An image is flipped left to right with probability 1/2, then padded with zeros on all sides and cropped back to its
 size at a random place. Images are normalised before, so zero is the mean colour of the training images. What was
-drawn can be replayed on maps of the same height and width (guides, masks).
+drawn can be replayed on maps of any resolution (guides, gaze).
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from automix.mixing.shares import cell_edges
+
 if TYPE_CHECKING:
     from automix.data.dataset import DataSet
 
-__all__ = ["AugmentPlan", "Augmentation"]
+__all__ = ["AugmentPlan", "Augmentation", "replay"]
 
 _TINY = 16
 # On the CPU, images of at least this many bytes are copied one by one. Measured on one core of a busy machine (float32,
@@ -92,7 +94,7 @@ class Augmentation:
         """Flip and shift by a plan.
 
         Args:
-            images: (n, C, H, W), any dtype and device, not modified. Maps with the images' H and W can be given, too.
+            images: (n, C, H, W), any dtype and device, not modified.
             plan: from `draw`, or made by hand.
 
         Returns:
@@ -101,6 +103,34 @@ class Augmentation:
         row_bytes = images[0].numel() * images.element_size()
         by_row = images.device.type == "cpu" and row_bytes >= _LOOP_BYTES
         return (_by_row if by_row else _by_gather)(images, plan)
+
+
+def replay(maps: Tensor, plan: AugmentPlan, size: tuple[int, int]) -> Tensor:
+    """Flip and shift maps as the images that they belong to were.
+
+    A map is taken as constant within each of its cells; a cell of the result holds the mean over what lies there after
+    the shift, so that shifts by parts of a cell are exact.
+
+    Args:
+        maps: (n, 1, h, w) float, of any resolution; not modified.
+        plan: of the images; on the CPU.
+        size: (H, W) of the images in pixels.
+
+    Returns:
+        A new tensor like ``maps``; what comes in from outside is 0.
+    """
+    flip, dy, dx = (value.to(maps.device, non_blocking=True) for value in (plan.flip, plan.dy, plan.dx))
+    seen = torch.where(flip[:, None, None], maps[:, 0].flip(-1), maps[:, 0])
+    down, across = _shifting(dy, maps.shape[2], size[0]), _shifting(dx, maps.shape[3], size[1])
+    return (down @ seen @ across.transpose(1, 2))[:, None]
+
+
+def _shifting(shift: Tensor, cells: int, pixels: int) -> Tensor:
+    """(n, cells, cells): which share of each cell (row) is covered by each former cell (column), moved by -shift."""
+    first, last = cell_edges(cells, pixels, shift.device)
+    begin, end = first - shift[:, None], last - shift[:, None]
+    overlap = torch.minimum(last[:, None], end[:, None, :]) - torch.maximum(first[:, None], begin[:, None, :])
+    return overlap.clamp_(min=0.0) * (cells / pixels)
 
 
 def _by_gather(images: Tensor, plan: AugmentPlan) -> Tensor:

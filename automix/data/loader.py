@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from automix.data.augment import Augmentation
+from automix.data.augment import Augmentation, AugmentPlan
 from automix.data.dataset import Split
 from automix.errors import SettingError
 from automix.mixing.random import Streams
@@ -108,10 +108,16 @@ class Loader:
             images = self._fetch(order[part], here[part])
             if self._prepare is not None:
                 images = self._prepare(images)
-            if self._augmentation is not None and self._streams is not None:
-                plan = self._augmentation.draw(len(images), self._streams.generator(epoch, step, "augment"))
+            plan = self.augment_plan(epoch, step, len(images))
+            if self._augmentation is not None and plan is not None:
                 images = self._augmentation.apply(images, plan)
             yield images, self._labels[here[part]], self._index[here[part]]
+
+    def augment_plan(self, epoch: int, step: int, n: int) -> AugmentPlan | None:
+        """Say how the ``n`` images of a batch are flipped and shifted; None where they are not."""
+        if self._augmentation is None or self._streams is None:
+            return None
+        return self._augmentation.draw(n, self._streams.generator(epoch, step, "augment"))
 
     def _order(self, epoch: int) -> Tensor:
         n = len(self._labels)

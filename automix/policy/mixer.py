@@ -14,7 +14,7 @@ A loop that runs the model itself does what `loss` does:
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from automix.errors import DataError, ModelError, PolicyError, SettingError
 from automix.mixing.batch import Batch, MixedBatch
 from automix.mixing.buffers import Buffers
+from automix.mixing.guide import Guide
 from automix.mixing.inputs import InputTreatment
 from automix.mixing.labels import Follower, LabelRule
 from automix.mixing.loss import mixed_cross_entropy
@@ -127,6 +128,7 @@ class PolicyMixer:
         index: Tensor | None = None,
         prepared: bool = False,
         model: nn.Module | None = None,
+        maps: Callable[[Guide], Tensor | None] | None = None,
     ) -> MixedStep:
         """Mix the batch at a given place of the streams.
 
@@ -138,6 +140,7 @@ class PolicyMixer:
             index: (B,) int64 position of the images in the data set, where known.
             prepared: whether `prepare` was already applied to the images.
             model: what will be trained with the batch; needed where the policy looks into it.
+            maps: returns a guide's maps (B, 1, h, w) of these images where they are at hand already, or None.
 
         Raises:
             PolicyError: the policy looks into the model, and there is none.
@@ -148,6 +151,9 @@ class PolicyMixer:
         if branch is None:
             return MixedStep(clean, self._smoothed(MixedBatch.unmixed(treated)), None)
         with exact(images.device) as autocast:
+            if maps is not None and "guide" in branch.mixer.slots:
+                known = maps(branch.mixer.guide)
+                clean = clean if known is None else replace(clean, guides={branch.mixer.guide.name: known})
             if model is not None:
                 clean = replace(clean, clean=CleanView(model, treated, branch.mixer.sees, autocast))
             plan = branch.mixer.draw(clean, Streams(self.seed).generator(epoch, step, "mix"))

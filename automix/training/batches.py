@@ -14,6 +14,7 @@ from automix.data.augment import Augmentation
 from automix.data.dataset import Split
 from automix.data.loader import Loader
 from automix.mixing.random import Streams, seed_of
+from automix.training.maps import KeptMaps
 
 if TYPE_CHECKING:
     from automix.data.dataset import DataSet
@@ -36,11 +37,13 @@ class Batches:
         val: validation images after the input treatment.
         probe: some training images, the same in every epoch and trial, as validation images are treated: how well the
             model knows what it is trained on, mixed or not. A quarter of the images, at most 512.
+        maps: what frozen guides say of the training images.
     """
 
     train: Loader
     val: Loader
     probe: Loader
+    maps: KeptMaps
 
     @classmethod
     def open(cls, data: DataSet, settings: TrainSettings, mix: PolicyMixer, device: torch.device) -> Batches:
@@ -58,7 +61,9 @@ class Batches:
         )
         val = evaluation_loader(data, data.splits["val"], settings, mix, device)
         probe = evaluation_loader(data, _some(data.splits["train"]), settings, mix, device)
-        return cls(train, val, probe)
+        index = torch.from_numpy(data.splits["train"].index)
+        maps = KeptMaps(train, lambda: plain_batches(data, settings, device, mix.prepare), index, data.image_size)
+        return cls(train, val, probe, maps)
 
 
 def evaluation_loader(

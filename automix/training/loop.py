@@ -166,7 +166,16 @@ def _train_epoch(
         set_learning_rate(learner.optimizer, learning_rate(settings, progress))
         mix.set_progress(progress)
         with learner.autocast():
-            mixing = mix.batch(images, labels, epoch=epoch, step=step, index=index, prepared=True, model=learner.model)
+            mixing = mix.batch(
+                images,
+                labels,
+                epoch=epoch,
+                step=step,
+                index=index,
+                prepared=True,
+                model=learner.model,
+                maps=batches.maps.at(epoch, step, index),
+            )
             with mixing.watching():
                 logits = learner.logits(mixing.mixed.images)
             loss = mix.criterion(mixing, logits)
