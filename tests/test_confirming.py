@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from automix.confirming import Confirmation, confirm, is_unfinished, stored_conf
 from automix.outputs import Outputs, export_results
 from automix.policy import load_document
 from automix.search import confirm_stage
-from automix.search.confirm_worker import train_round
+from automix.search.confirm_worker import settle_round, train_round
 from automix.search.launch import Machine
 from automix.search.rounds import ConfirmPlan
 
@@ -48,7 +49,11 @@ def in_process(plan: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         for one in stage.rounds(folder):
             if one.result() is None:
                 trained.append(one.entrant.name)
-                train_round(one, plan.data, plan.settings, plan.host.registry, lambda: False)
+                settle_round(
+                    one,
+                    partial(train_round, data=plan.data, settings=plan.settings, registry=plan.host.registry),
+                    lambda: False,
+                )
         return True
 
     monkeypatch.setattr(confirm_stage, "run_confirm_stage", run)

@@ -17,11 +17,11 @@ from automix.search.interrupts import Interrupts
 from automix.search.launch import Fleet, Machine
 from automix.search.protocol import EXIT_REFUSED
 from automix.search.rounds import Confirmed, ConfirmPlan, Round
+from automix.search.slots import MAX_CRASHES
 
 __all__ = ["confirm_command", "run_confirm_stage"]
 
 _POLL_S = 0.3
-_MAX_CRASHES = 3
 
 
 def run_confirm_stage(
@@ -50,6 +50,7 @@ def run_confirm_stage(
         StudyError: the workers cannot work; nothing is lost.
     """
     rounds = plan.rounds(folder)
+    _tidy(rounds)
     missing = [one for one in rounds if one.result() is None]
     if not missing:
         return True
@@ -64,7 +65,15 @@ def run_confirm_stage(
     )
     with Interrupts() as interrupts:
         _watch(_Watch(rounds, folder, machine, fleet, announce, interrupts))
+    _tidy(rounds)
     return all(one.result() is not None for one in rounds)
+
+
+def _tidy(rounds: Sequence[Round]) -> None:
+    """Remove what a worker that was killed after its last word left behind."""
+    for one in rounds:
+        if one.result() is not None:
+            one.discard_state()
 
 
 def confirm_command(folder: StudyFolder) -> list[str]:
@@ -85,6 +94,7 @@ class _Watch:
 def _watch(watch: _Watch) -> None:
     told = {one.path for one in watch.rounds if one.result() is not None}
     crashes, is_stopping = 0, False
+    reached: tuple[object, ...] = ()
     try:
         watch.fleet.start_all()
         while len(watch.fleet):
@@ -100,8 +110,10 @@ def _watch(watch: _Watch) -> None:
                     raise StudyError(f"Worker {dead.worker} cannot go on: {watch.fleet.last_words(dead.worker)}")
                 if dead.code == 0:
                     continue
-                crashes += 1
-                if crashes > _MAX_CRASHES:
+                # A policy that kills its workers fails after three; these do not even get to one.
+                now = tuple(one.progress() for one in watch.rounds)
+                crashes, reached = (crashes + 1 if now == reached else 1), now
+                if crashes > MAX_CRASHES:
                     words, log = watch.fleet.last_words(dead.worker), watch.folder.worker_log(dead.worker)
                     raise StudyError(
                         f"Workers die in training on fresh seeds ({dead.cause()}): {words} More is in {str(log)!r}."

@@ -16,13 +16,13 @@ Locks are files that stay; who holds them is up to the kernel (`automix.search.l
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from automix.errors import SettingError
+from automix.errors import SettingError, StorageError
+from automix.storage.files import remove_leftovers, replacing
 
 __all__ = ["StopMode", "StudyFolder", "replace_text"]
 
@@ -90,6 +90,10 @@ class StudyFolder:
         """Return the folder of a slot."""
         return self.path / "slots" / str(slot)
 
+    def slot_lock(self, slot: int) -> Path:
+        """Held by the worker that trains a slot."""
+        return self.slot(slot) / "lock"
+
     def checkpoint(self, slot: int) -> Path:
         """Return the folder of a slot's checkpoints."""
         return self.slot(slot) / "checkpoint"
@@ -97,6 +101,7 @@ class StudyFolder:
     def discard_state(self, slot: int) -> None:
         """Remove what a settled slot would go on from (`automix.training.checkpoint`); its best model stays."""
         (self.checkpoint(slot) / "state.pt").unlink(missing_ok=True)
+        remove_leftovers(self.checkpoint(slot))
 
     def worker_log(self, worker: int) -> Path:
         """Return the file that takes what a worker prints."""
@@ -123,11 +128,14 @@ class StudyFolder:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees the old text or the new one, also after a crash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    """Write a small file so that a reader sees the old text or the new one, also after a crash.
+
+    Raises:
+        StorageError: its folder cannot be made, or the disk is full or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise StorageError(f"Cannot make the folder {path.parent}: {err.strerror}. Choose another one.") from err
+    with replacing(path) as file:
+        file.write(text.encode())

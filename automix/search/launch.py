@@ -175,6 +175,14 @@ class Fleet:
             del self._processes[one.worker]
         return dead
 
+    def pids(self) -> dict[int, int]:
+        """Return the process id of each worker that was not reaped yet."""
+        return {worker: process.pid for worker, process in self._processes.items()}
+
+    def kill_one(self, worker: int) -> None:
+        """End a worker now; `reap` tells of it."""
+        self._processes[worker].kill()
+
     def kill(self) -> None:
         """End every worker now and wait for that; their slots go on from their last checkpoints."""
         for process in self._processes.values():

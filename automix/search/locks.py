@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["HeldLock", "is_locked", "try_lock"]
+from automix.errors import StorageError
+
+__all__ = ["HeldLock", "holder_of", "is_locked", "try_lock"]
 
 # `automix status` holds a lock for microseconds while it looks; a taker that meets it tries again.
 _TRIES = 3
@@ -29,11 +33,16 @@ class HeldLock:
         self._file = file
 
     def write_note(self, note: str) -> None:
-        """Replace the note in the file."""
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(note)
-        self._file.flush()
+        """Replace the note in the file.
+
+        Raises:
+            StorageError: the disk is full or cannot be written.
+        """
+        with _named_errors(self.path):
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(note)
+            self._file.flush()
 
     def release(self) -> None:
         """Give the lock back; calling it again does nothing."""
@@ -47,9 +56,14 @@ class HeldLock:
 
 
 def try_lock(path: Path, note: str = "") -> HeldLock | None:
-    """Take the lock on ``path``, whose folder is made, or return None where another process (or handle) has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+", encoding="utf-8")
+    """Take the lock on ``path``, whose folder is made, or return None where another process (or handle) has it.
+
+    Raises:
+        StorageError: the disk is full or cannot be written.
+    """
+    with _named_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
     for attempt in range(_TRIES):
         if attempt:
             time.sleep(_PAUSE_S)
@@ -76,3 +90,16 @@ def is_locked(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def holder_of(path: Path) -> str:
+    """Return the note of the process that holds the lock on ``path``; empty where nobody does."""
+    return path.read_text(encoding="utf-8") if is_locked(path) else ""
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        raise StorageError(f"Cannot write {path}: {err.strerror}. Free some space or choose another folder.") from err

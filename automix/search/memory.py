@@ -11,6 +11,7 @@ from automix.goal import goal_of
 from automix.search.config import StudyConfig
 from automix.search.folder import StudyFolder
 from automix.search.ledger import SECONDS, Ledger, SlotState
+from automix.search.projection import summary_of
 from automix.search.protocol import PARENT_RUN
 from automix.search.result import SearchResult
 from automix.storage import Store, exclusive, optuna_storage
@@ -82,7 +83,9 @@ def show_results(tracker: Tracker, result: SearchResult) -> None:
         slot = result.slots[row.slot]
         compared = {keys.DELTA_TOP1: row.delta_top1, keys.COST_OVERHEAD: row.overhead}
         state = slot.state.value if slot.is_settled else "stopped"
-        tracker.finish(slot.run, state, {name: value for name, value in compared.items() if value is not None})
+        known = {name: value for name, value in compared.items() if value is not None}
+        # The worker may have been killed between the book and MLflow.
+        tracker.finish(slot.run, state, {**(summary_of(slot) if slot.is_settled else {}), **known})
     states = {state.value: float(result.n_in(state)) for state in SlotState}
     counts = {f"trials/{name}": count for name, count in states.items() if count}
     best = {} if result.best is None else {keys.BEST_TOP1: result.best.metrics[keys.VAL_TOP1]}

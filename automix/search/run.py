@@ -12,18 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automix.errors import StudyError
+from automix.errors import StorageError, StudyError
 from automix.goal import goal_of
 from automix.hookspecs import SearchFinished, SearchStarted
 from automix.search.bench import study_space
 from automix.search.config import StudyConfig, save_config, settled_config
 from automix.search.cost import Meter
 from automix.search.estimate import Estimator
+from automix.search.fidelity import Fidelity, budget_warnings
 from automix.search.folder import StudyFolder, replace_text
 from automix.search.interrupts import Interrupts
 from automix.search.launch import Fleet, Machine, worker_command
 from automix.search.leaderboard import leaderboard
 from automix.search.ledger import Ledger, SlotRecord, SlotState
+from automix.search.left_behind import tidy
 from automix.search.locks import HeldLock, try_lock
 from automix.search.memory import open_databases, remember_results, show_results
 from automix.search.protocol import PARENT_RUN
@@ -107,6 +109,7 @@ def run_search(
             ending = supervisor.run(interrupts)
         result = _result(config, folder, ledger, ending, time.monotonic() - begun, [*problems, *tracker.problems])
         result = replace(result, spent=meter.cost)
+        tidy(folder, result.slots.values())
         remember_results(result)
         show_results(tracker, result)
         policy = None if export is None else export(result)
@@ -139,7 +142,7 @@ def _claim_out(out: Path, config: StudyConfig) -> None:
         if not marker.exists():
             replace_text(marker, json.dumps(mine) + "\n")
         known = json.loads(marker.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as err:
+    except (ValueError, OSError, StorageError) as err:
         raise StudyError(
             f"The folder {str(out)!r} cannot take results ({err}). Choose another one with --out."
         ) from err
@@ -174,6 +177,7 @@ def _result(
         parent_run=ledger.noted(PARENT_RUN),
         time_s=time_s,
         problems=tuple(problems),
+        warnings=budget_warnings(Fidelity.of(config.fidelity), int(config.settings["epochs"]), config.final_epochs),
     )
 
 

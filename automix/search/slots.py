@@ -18,10 +18,9 @@ from automix.search.locks import HeldLock, try_lock
 from automix.storage import exclusive
 from automix.training.failures import StaleAttempt
 
-__all__ = ["MAX_CRASHES", "Desk", "Lease", "Propose"]
+__all__ = ["MAX_CRASHES", "Desk", "Lease", "Propose", "died_too_often"]
 
 MAX_CRASHES = 3
-_HINT = "Memory may have run out (a smaller --batch-size or fewer --workers help); the workers' logs say more."
 
 Propose = Callable[[int, Mapping[int, SlotRecord]], Proposal]
 """Returns the policy for a slot, given the slots handed out so far."""
@@ -77,7 +76,7 @@ class Desk:
         with exclusive(self._folder.ask_lock):
             slots = self._ledger.slots()
             for slot in range(self._n_slots):
-                lock = None if _is_settled(slot, slots) else try_lock(self._folder.slot(slot) / "lock")
+                lock = None if _is_settled(slot, slots) else try_lock(self._folder.slot_lock(slot))
                 if lock is None:
                     continue
                 with ExitStack() as held:
@@ -106,7 +105,15 @@ class Desk:
         mine = self._ledger.adopt(known, worker=os.getpid(), session=self._session)
         if mine.crashes < MAX_CRASHES:
             return mine
-        return self._ledger.fail(mine, f"Its worker died {MAX_CRASHES} times without finishing an epoch. {_HINT}")
+        return self._ledger.fail(mine, died_too_often())
+
+
+def died_too_often() -> str:
+    """Say why something is not tried again."""
+    return (
+        f"Its worker died {MAX_CRASHES} times without finishing an epoch. Memory may have run out (a smaller "
+        f"--batch-size or fewer --workers help), or it stood still until it was ended; the workers' logs say more."
+    )
 
 
 def _is_settled(slot: int, slots: Mapping[int, SlotRecord]) -> bool:

@@ -9,15 +9,18 @@ from enum import Enum
 from statistics import median
 
 from automix.errors import StudyError
+from automix.goal import goal_of
 from automix.search.config import StudyConfig
 from automix.search.estimate import Estimator
 from automix.search.folder import StopMode, StudyFolder
 from automix.search.interrupts import Interrupts
 from automix.search.launch import DeadWorker, Fleet
 from automix.search.ledger import Ledger, SlotRecord, SlotState
+from automix.search.left_behind import EarlierWorkers
 from automix.search.progress import Progress, progress_of
 from automix.search.protocol import EXIT_REFUSED, EXIT_REPLACE
 from automix.search.slots import MAX_CRASHES
+from automix.search.watchdog import Watchdog, patience_s, signs_of
 
 __all__ = ["Ending", "Listener", "Supervisor"]
 
@@ -75,6 +78,7 @@ class Supervisor:
         self._crashes = 0
         self._reached = (0, 0)
         self._notes: list[str] = []
+        self._watchdog = Watchdog()
 
     def run(self, interrupts: Interrupts) -> Ending:
         """Start the workers and watch until none is left.
@@ -83,12 +87,15 @@ class Supervisor:
             StudyError: the workers cannot work; the message holds what the last one said. Nothing is lost.
         """
         try:
-            self._fleet.start_all()
+            self._await_earlier(interrupts)
+            if not interrupts.count:
+                self._fleet.start_all()
             self._n_workers = len(self._fleet)
             while len(self._fleet):
                 slots = self._ledger.slots()
                 self._heed(interrupts)
                 self._mind_budget(slots)
+                self._end_those_that_stand_still(slots)
                 for dead in self._fleet.reap():
                     self._replace(dead, slots)
                 self._show(slots)
@@ -98,6 +105,27 @@ class Supervisor:
         slots = self._ledger.slots()
         self._show(slots)
         return self._ending(slots)
+
+    def _await_earlier(self, interrupts: Interrupts) -> None:
+        """Let workers whose supervisor was killed save and leave: with them, more would work than were asked for."""
+        earlier = EarlierWorkers(self._folder, self._config.n_trials)
+        while not interrupts.count:
+            slots = self._ledger.slots()
+            is_over = earlier.are_gone(slots, patience_s(self._trial_s(slots)))
+            self._notes.extend(earlier.notes())
+            if is_over:
+                return
+            self._show(slots)
+            time.sleep(_POLL_S)
+
+    def _end_those_that_stand_still(self, slots: dict[int, SlotRecord]) -> None:
+        limit_s = patience_s(self._trial_s(slots))
+        signs = signs_of(self._fleet.pids(), slots, self._folder, self._config.n_trials)
+        for worker in self._watchdog.overdue(signs, limit_s):
+            self._fleet.kill_one(worker)
+            self._notes.append(
+                f"Worker {worker} has not moved for {limit_s:.0f} s and is ended; what it was at is taken up again."
+            )
 
     def _heed(self, interrupts: Interrupts) -> None:
         if interrupts.count > 1:
@@ -164,6 +192,7 @@ class Supervisor:
             estimator=self._estimator,
             elapsed_s=time.monotonic() - self._begun,
             notes=self._notes,
+            goal=goal_of(self._config.goal),
         )
         self._notes = []
         try:

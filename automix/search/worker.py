@@ -82,6 +82,9 @@ def _work(config: StudyConfig, folder: StudyFolder, bench: Bench, ledger: Ledger
                 return 0
             time.sleep(_PAUSE_S)  # others work on the last slots; one of them may be left behind
             continue
+        if stop.is_set():  # while a proposal was thought out; another start may have begun
+            lease.release()
+            break
         try:
             outcome = objective.run(lease)
         finally:

@@ -10,7 +10,9 @@ from typing import BinaryIO
 
 from automix.errors import StorageError
 
-__all__ = ["replacing"]
+__all__ = ["remove_leftovers", "replacing"]
+
+_UNFINISHED = ".tmp"
 
 
 @contextmanager
@@ -20,7 +22,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         StorageError: the disk is full or cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
     try:
         with temporary.open("wb") as file:
             yield file
@@ -32,3 +34,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise StorageError(f"Cannot write {path}: {err.strerror}. Free some space or choose another folder.") from err
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote have left in ``folder``, where nobody writes now."""
+    for unfinished in folder.glob(f".*{_UNFINISHED}"):
+        unfinished.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,12 +59,13 @@ def test_training_works_without_test_images_and_judging_on_them_is_refused(data:
 
 @pytest.fixture(scope="module")
 def trained(data: DataSet, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Round:
-    from automix.search.confirm_worker import train_round
+    from automix.search.confirm_worker import settle_round, train_round
 
     document = PolicyDocument.of("mixup")
     entrant = Entrant("mixup", document.title(), document.key(), document.to_dict())
     one = Round(entrant, 7, tmp_path_factory.mktemp("round"))
-    train_round(one, data.without_test(), SETTINGS, registry, lambda: False)
+    train_one = partial(train_round, data=data.without_test(), settings=SETTINGS, registry=registry)
+    settle_round(one, train_one, lambda: False)
     return one
 
 
@@ -93,11 +95,12 @@ def test_test_images_are_answered_once_and_the_answers_reused(
 
 
 def test_policy_that_cannot_be_trained_is_a_result(data: DataSet, registry: Registry, tmp_path: Path) -> None:
-    from automix.search.confirm_worker import train_round
+    from automix.search.confirm_worker import settle_round, train_round
 
     document = PolicyDocument.of("none")
     one = Round(Entrant("none", "none", document.key(), document.to_dict()), 7, tmp_path)
-    train_round(one, data.without_test(), replace(SETTINGS, lr=1e30), registry, lambda: False)
+    train_one = partial(train_round, data=data.without_test(), settings=replace(SETTINGS, lr=1e30), registry=registry)
+    settle_round(one, train_one, lambda: False)
     result = one.result()
     assert result is not None
     assert "loss" in result.error
