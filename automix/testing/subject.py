@@ -9,13 +9,26 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from automix.mixing import Batch, Component, MixedBatch, Mixer, MixPlan, Streams
+from automix.mixing import Batch, Card, Component, Guide, MixedBatch, Mixer, MixPlan, Streams
+from automix.mixing.probes import CleanView
 
-__all__ = ["Subject"]
+__all__ = ["NUM_CLASSES", "SomeGuide", "Subject"]
 
 _SMALL_PX = 16
 NUM_CLASSES = 5
+
+
+class SomeGuide(Guide):
+    """How bright each of 5 x 5 parts of a picture is."""
+
+    name = "some"
+    card = Card(title="Brightness", summary="For mixers that leave the guide open.")
+
+    def maps(self, images: Tensor, labels: Tensor, clean: CleanView | None = None) -> Tensor:
+        """Return maps (B, 1, 5, 5)."""
+        return F.adaptive_avg_pool2d(images.float().square().mean(dim=1, keepdim=True), 5)
 
 
 @dataclass(frozen=True)
@@ -31,8 +44,12 @@ class Subject:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def build(self, **changes: Any) -> Any:
-        """Construct the component, with some keywords changed."""
-        return self.factory(**{**self.settings, **changes})
+        """Construct the component, with some keywords changed; a mixer that leaves its guide open gets one."""
+        given = {**self.settings, **changes}
+        defaults: Mapping[str, Component] = getattr(self.factory, "defaults", {})
+        if "guide" in getattr(self.factory, "reads", ()) and "guide" not in {**defaults, **given}:
+            given["guide"] = SomeGuide()
+        return self.factory(**given)
 
     @cached_property
     def component(self) -> Component:
