@@ -8,9 +8,10 @@ from typing import cast
 
 import torch
 
-from automix.errors import PolicyError
-from automix.mixing import Batch, Guide, LabelRule, MixedBatch, Pairing, RatioLaw, Streams
-from automix.testing.findings import Check, ContractError, expect, expect_close, expect_equal
+from automix.mixing import Pairing, RatioLaw, Streams
+from automix.testing.findings import Check, expect, expect_equal
+from automix.testing.guides import GUIDE_CHECKS
+from automix.testing.rules import RULE_CHECKS
 from automix.testing.subject import Subject
 
 __all__ = ["SLOT_CHECKS"]
@@ -55,43 +56,6 @@ def partners_are_rows(subject: Subject) -> None:
             expect_equal(pairing.partners(labels, Streams(0).generator(n)), partners, "partners from the same stream")
 
 
-def guides_give_maps(subject: Subject) -> None:
-    """`maps` gives one finite, non-negative, detached float32 map for each image and leaves the images alone."""
-    guide = cast(Guide, subject.component)
-    for channels in (1, 3):
-        generator = Streams(0).generator("guide")
-        images = torch.randn(4, channels, 33, 40, generator=generator)
-        # One image of one colour: nothing stands out, and nothing may become NaN.
-        images[0] = 0.5
-        before = images.clone()
-        maps = guide.maps(images, torch.arange(4))
-        expect(
-            maps.ndim == 4 and maps.shape[:2] == (4, 1) and maps.dtype == torch.float32,
-            f"expected (4, 1, h, w) float32 but got {tuple(maps.shape)} {maps.dtype}",
-        )
-        expect(not maps.requires_grad, "expected maps without gradient")
-        expect(bool((maps.isfinite() & (maps >= 0)).all()), "expected finite maps >= 0")
-        expect_equal(images, before, "images after `maps`")
-
-
-def rules_keep_the_pictures(subject: Subject) -> None:
-    """A rule for before the forward pass changes weights only, which sum to 1; a rule for after it refuses `before`."""
-    rule = cast(LabelRule, subject.component)
-    images = torch.rand(4, 3, 8, 8, generator=Streams(0).generator("labels"))
-    batch, mixed = Batch(images=images, labels=torch.arange(4), num_classes=4), MixedBatch.unmixed(images)
-    if rule.when == "after":
-        try:
-            rule.before(mixed, batch)
-        except PolicyError:
-            return
-        raise ContractError("expected `before` to be refused with a PolicyError")
-    ruled = rule.before(mixed, batch)
-    expect_equal(ruled.images, images, "images after the rule")
-    expect_equal(ruled.sources, mixed.sources, "sources after the rule")
-    expect(ruled.weights.dtype == torch.float32, f"expected float32 weights but got {ruled.weights.dtype}")
-    expect_close(ruled.weights.sum(dim=1), torch.ones(4), "sums of label weights")
-
-
 def treatments_keep_the_shape(subject: Subject) -> None:
     """An input treatment, fitted where it must be, gives finite images of the same shape and leaves its input alone."""
     normalization = ((0.5,) * 3, (0.25,) * 3)
@@ -111,7 +75,7 @@ def treatments_keep_the_shape(subject: Subject) -> None:
 SLOT_CHECKS: Mapping[str, tuple[Check, ...]] = {
     "ratio": (pickles, ratios_are_ratios),
     "pairing": (pickles, partners_are_rows),
-    "guide": (pickles, guides_give_maps),
-    "labels": (pickles, rules_keep_the_pictures),
+    "guide": (pickles, *GUIDE_CHECKS),
+    "labels": (pickles, *RULE_CHECKS),
     "input": (pickles, treatments_keep_the_shape),
 }

@@ -92,6 +92,30 @@ def test_boxes_of_the_vit_space_lie_on_the_patch_grid(real_registry: Registry) -
     assert space.suggest(FixedTrial(known)).branches[0].mixer.params["box_grid"] == 14
 
 
+def test_the_vit_space_searches_label_rules_where_the_model_has_attention(real_registry: Registry) -> None:
+    plain = {"num_classes": 10, "channels": 3, "image_size": (224, 224), "batch_size": 64, "patch_grid": 14}
+    able = Facts(**plain, has_attention=True, probes=frozenset({"attention", "attention_map", "features"}))
+    space = compose(load_space("vit"), real_registry, able)
+    known = {"mixer": "cutmix", "branches": 1, "labels.cutmix": "tl_align", "stop": 1.0}
+    names = dict.fromkeys(name for name in space.parameters if name.endswith(".cutmix"))
+    assert {"labels.cutmix", "update.cutmix", "depth.cutmix", "blend.cutmix", "attn.cutmix", "heads.cutmix"} <= set(
+        names
+    )
+    trial = FixedTrial(
+        {**known, "prob.cutmix": 1.0, "alpha.cutmix": 1.0}
+        | dict.fromkeys(("update.cutmix", "depth.cutmix", "blend.cutmix"), 0.5)
+    )
+    chosen = space.suggest(trial).branches[0].labels
+    assert chosen is not None
+    assert chosen.name == "tl_align"
+    assert chosen.params["depth"] == 0.5
+    unable = compose(load_space("vit"), real_registry, Facts(**plain, missing={"attention": "It is something else."}))
+    reasons = dict(unable.left_out)
+    assert reasons["labels tl_align"] == "needs the attention of every block of the model (It is something else)"
+    assert "needs a model with attention maps" in reasons["labels transmix"]
+    assert "labels.cutmix" not in unable.parameters
+
+
 def test_a_blocked_method_is_left_out_of_a_shipped_space() -> None:
     registry = build_host(block=["automix_cutmix"]).registry
     space = compose(load_space("small"), registry, DIGITS)

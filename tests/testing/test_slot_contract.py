@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from automix.mixing import (
     ClassBalancedPairing,
     DifferentClassPairing,
     FixedLaw,
+    Follower,
     Guide,
     InputTreatment,
     LabelRule,
@@ -109,6 +112,47 @@ class SilentlyEarly(LabelRule):
         return mixed
 
 
+class Attentive(Follower):
+    """Sees the last block and leaves the weights alone, unless they are scaled."""
+
+    def __init__(self, mixed, anatomy, scale=1.0):
+        self.blocks, self.mixed, self.scale, self.n_seen = [anatomy.num_blocks - 1], mixed, scale, 0
+
+    def see(self, attention):
+        self.n_seen += 1
+
+    def weights(self):
+        assert self.n_seen == 1
+        return self.scale * self.mixed.weights
+
+
+class Follows(LabelRule):
+    name = "follows"
+    card = CARD
+    when = "after"
+    probes = frozenset({"attention"})
+
+    def follow(self, mixed, batch, anatomy):
+        return Attentive(mixed, anatomy)
+
+
+class FollowsDouble(Follows):
+    name = "follows_double"
+
+    def follow(self, mixed, batch, anatomy):
+        is_even = mixed.shares(2, 2).shape[-1] == 1
+        return None if is_even else Attentive(mixed, anatomy, scale=2.0)
+
+
+class MovesBlends(Follows):
+    name = "moves_blends"
+
+    def after(self, mixed, batch, seen):
+        even = torch.full_like(mixed.weights, 0.5)
+        own = mixed.sources[:, :1] == mixed.sources
+        return replace(mixed, weights=torch.where(own.all(dim=1, keepdim=True), mixed.weights, even))
+
+
 class InPlaceInput(InputTreatment):
     name = "in_place"
     card = CARD
@@ -126,7 +170,7 @@ class ForgetsToFit(InputTreatment):
         return images
 
 
-@pytest.mark.parametrize("component", [*BUILT_IN, Constant], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("component", [*BUILT_IN, Constant, Follows], ids=lambda one: one.__name__)
 def test_built_in_components_pass(component: type) -> None:
     assert [one for one in check_component(component) if one.status == "failed"] == []
 
@@ -140,6 +184,8 @@ def test_built_in_components_pass(component: type) -> None:
         (GlobalPairing, "partners_are_rows"),
         (DividesByZero, "guides_give_maps"),
         (Heavier, "rules_keep_the_pictures"),
+        (FollowsDouble, "rules_weigh_what_the_model_sees"),
+        (MovesBlends, "rules_leave_even_blends_alone"),
         (SilentlyEarly, "rules_keep_the_pictures"),
         (InPlaceInput, "treatments_keep_the_shape"),
         (ForgetsToFit, "treatments_keep_the_shape"),
