@@ -181,7 +181,7 @@ def paste_windows(images: Tensor, perm: Tensor, source: Tensor, target: Tensor, 
     Returns:
         ``out``; every pixel equals the one it came from.
     """
-    if images.device.type == "cpu":
+    if _loops(images):
         out.copy_(images)
         for i, (j, (y, x, _, _), (y0, x0, y1, x1)) in enumerate(
             zip(perm.tolist(), source.tolist(), target.tolist(), strict=True)
@@ -194,6 +194,11 @@ def paste_windows(images: Tensor, perm: Tensor, source: Tensor, target: Tensor, 
     moved = images[perm[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
     inside = down[:, None, :, None] & across[:, None, None, :]
     return torch.where(inside, moved, images, out=out)
+
+
+def _loops(images: Tensor) -> bool:
+    """Whether pasting row by row is cheaper than fetching all pixels: on a CPU, at any size of picture."""
+    return images.device.type == "cpu"
 
 
 def _fetched(source: Tensor, low: Tensor, high: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
