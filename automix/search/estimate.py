@@ -19,10 +19,12 @@ from automix.search.probe import NO_MIXING, Probe
 
 __all__ = ["Estimate", "Estimator"]
 
-# Beside the training itself, per trial: a proposal, an MLflow run, the books; per epoch: the books and MLflow. Measured
-# by benchmarks/estimate.py on the machine that docs/cost.md names.
-_AROUND_TRIAL = Cost(0.6, 0.4)
-_AROUND_EPOCH = Cost(0.06, 0.05)
+# What a worker does beside training, in units of what the start of the probe cost, which is Python too: loading MLflow
+# and the databases; per trial a proposal and an MLflow run; per epoch the books and MLflow. From the searches of
+# docs/cost.md (benchmarks/estimate.py).
+_LOADING = 0.95
+_AROUND_TRIAL = 0.03
+_AROUND_EPOCH = 0.008
 # The share of its epochs that a proposed trial comes to, pruned and copied ones included, before this study can tell;
 # it weighs as much as so many trials of the study do.
 _SHARE_OF_PROPOSED = 0.85
@@ -85,16 +87,19 @@ class Estimator:
         self._n_trainings = n_trainings
         fidelity = Fidelity.of(config.fidelity)
         image_share = fidelity.share if fidelity.axis == "images" else 1.0
-        self._trials = self._whole(config.n_epochs, image_share)
-        self._trainings = self._whole(int(config.settings["epochs"]), 1.0)
+        around = (_AROUND_TRIAL + config.n_epochs * _AROUND_EPOCH) * probe.start
+        n_epochs = int(config.settings["epochs"])
+        self._trials = {name: cost.trial(config.n_epochs, image_share) + around for name, cost in probe.methods.items()}
+        self._trainings = {name: cost.trial(n_epochs) for name, cost in probe.methods.items()}
         # What the books call the seconds of a trial: its epochs alone.
         self._epochs = {name: image_share * cost.train + cost.judge for name, cost in probe.methods.items()}
 
-    def estimate(self, slots: Mapping[int, SlotRecord] | None = None) -> Estimate:
+    def estimate(self, slots: Mapping[int, SlotRecord] | None = None, *, is_running: bool = False) -> Estimate:
         """Estimate what is still to be done.
 
         Args:
             slots: those handed out so far; from what they took the rest is judged.
+            is_running: whether the workers of the search have started already.
         """
         known = slots or {}
         pace = _Pace(self._trained(known.values()))
@@ -104,12 +109,13 @@ class Estimator:
         costs = [self._left(slot, known.get(slot), pace, expected) for slot in open_slots]
         trainings = mean_cost(pace.corrected(name, cost) for name, cost in self._trainings.items())
         n_at_once = min(self.n_workers, max(1, len(open_slots)))
+        loading = 0.0 if is_running else 1 + _LOADING
         return Estimate(
             n_trials=len(open_slots),
             n_trainings=self._n_trainings,
             trial=total_cost(costs) * (1 / len(costs)) if costs else ZERO,
-            search=self._together(total_cost(costs), n_at_once) if costs else ZERO,
-            confirm=self._together(self._n_trainings * trainings, self.n_workers) if self._n_trainings else ZERO,
+            search=self._together(total_cost(costs), n_at_once, loading) if costs else ZERO,
+            confirm=self._together(self._n_trainings * trainings, self.n_workers, 1.0) if self._n_trainings else ZERO,
             by_method={name: pace.corrected(name, cost) for name, cost in self._trials.items()},
         )
 
@@ -117,13 +123,9 @@ class Estimator:
         """Whether a slot has its result, or takes it over from the study before."""
         return known[slot].is_settled if slot in known else str(slot) in self._config.inherited
 
-    def _whole(self, epochs: int, image_share: float) -> dict[str, Cost]:
-        around = _AROUND_TRIAL + epochs * _AROUND_EPOCH
-        return {name: cost.trial(epochs, image_share) + around for name, cost in self.probe.methods.items()}
-
-    def _together(self, cost: Cost, n_workers: int) -> Cost:
-        """Return what workers who share the work take, their start included."""
-        return (cost + n_workers * self.probe.start).shared(n_workers)
+    def _together(self, cost: Cost, n_workers: int, starts: float) -> Cost:
+        """Return what workers who share the work take, with what each of them does before."""
+        return (cost + n_workers * starts * self.probe.start).shared(n_workers)
 
     def _left(self, slot: int, record: SlotRecord | None, pace: _Pace, expected: Cost) -> Cost:
         if record is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from automix.goal import ACCURACY, Goal
 from automix.search.estimate import Estimator
 from automix.search.ledger import SlotRecord, SlotState
 
@@ -24,6 +25,7 @@ class Progress:
         eta_s: seconds until everything is done, as far as it is known what that is; None while nothing is known.
         elapsed_s: since this start of the search.
         notes: lines that should be shown now, once.
+        goal: what trials are compared by.
     """
 
     study: str
@@ -33,6 +35,7 @@ class Progress:
     eta_s: float | None = None
     elapsed_s: float = 0.0
     notes: tuple[str, ...] = ()
+    goal: Goal = ACCURACY
 
     def in_state(self, *states: SlotState) -> tuple[SlotRecord, ...]:
         """Return the slots in any of these states."""
@@ -54,6 +57,7 @@ def progress_of(
     estimator: Estimator | None = None,
     elapsed_s: float = 0.0,
     notes: Sequence[str] = (),
+    goal: Goal = ACCURACY,
 ) -> Progress:
     """Describe a search from the book of its slots.
 
@@ -66,6 +70,7 @@ def progress_of(
         estimator: estimates the rest, trainings on fresh seeds included; without one it follows from epochs alone.
         elapsed_s: since this start.
         notes: lines to show.
+        goal: of the study.
     """
     mine = tuple(slots[slot] for slot in sorted(slots) if slot < n_trials)
     left = n_trials * n_epochs - sum(n_epochs if slot.is_settled else len(slot.curve) for slot in mine)
@@ -74,10 +79,15 @@ def progress_of(
         n_trials=n_trials,
         n_epochs=n_epochs,
         slots=mine,
-        eta_s=eta_seconds(mine, left, n_workers) if estimator is None else estimator.estimate(slots).total.wall_s,
+        eta_s=eta_seconds(mine, left, n_workers) if estimator is None else _eta(estimator, slots),
         elapsed_s=elapsed_s,
         notes=tuple(notes),
+        goal=goal,
     )
+
+
+def _eta(estimator: Estimator, slots: Mapping[int, SlotRecord]) -> float:
+    return estimator.estimate(slots, is_running=bool(slots)).total.wall_s
 
 
 def eta_seconds(slots: Sequence[SlotRecord], epochs_left: int, n_workers: int) -> float | None:

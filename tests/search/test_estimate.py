@@ -63,13 +63,22 @@ def test_meter_counts_the_processor_time_of_children_also_where_the_block_raises
 def test_arms_cost_what_their_methods_do_and_others_the_average(tmp_path):
     # Arms none and cutmix, then six proposals, each expected to be trained for 85 % of its epochs; 4 epochs each.
     estimate = estimator(tmp_path).estimate()
-    around = 0.6 + 4 * 0.06
-    expected = (40 + around) + (48 + around) + 6 * 0.85 * (44 + around)
+    expected = 40 + 48 + 6 * 0.85 * 44
     assert estimate.n_trials == 8
     assert estimate.search.wall_s == pytest.approx(expected / 2)
-    assert estimate.by_method["mixup"].wall_s == pytest.approx(44 + around)
-    assert estimate.overhead["mixup"] == pytest.approx(0.1, abs=0.01)
+    assert estimate.by_method["mixup"].wall_s == pytest.approx(44)
+    assert estimate.overhead["mixup"] == pytest.approx(0.1, abs=1e-6)
     assert estimate.total == estimate.search
+
+
+def test_workers_load_once_and_keep_books_for_every_epoch_of_a_search_but_not_on_fresh_seeds(tmp_path):
+    probe = replace(PROBE, start=Cost(1.0, 1.0))
+    before, with_start = (estimator(tmp_path, one, n_trainings=2).estimate() for one in (PROBE, probe))
+    books = (2 + 6 * 0.85) * (0.03 + 4 * 0.008)
+    assert with_start.search.cpu_s - before.search.cpu_s == pytest.approx(2 * 1.95 + books)
+    assert with_start.confirm.cpu_s - before.confirm.cpu_s == pytest.approx(2 * 1.0)
+    running = estimator(tmp_path, probe).estimate(is_running=True)
+    assert running.search.cpu_s == pytest.approx(with_start.search.cpu_s - 2 * 1.95)
 
 
 def test_policy_of_two_methods_costs_their_average_and_an_unknown_method_as_the_others(tmp_path):
@@ -92,9 +101,9 @@ def test_policy_of_two_methods_costs_their_average_and_an_unknown_method_as_the_
 def test_trials_with_a_share_of_the_images_cost_less_and_trainings_on_fresh_seeds_do_not(tmp_path):
     whole = estimator(tmp_path, n_trainings=6).estimate()
     part = estimator(tmp_path, n_trainings=6, fidelity={"axis": "images", "share": 0.5}).estimate()
-    assert part.by_method["none"].wall_s == pytest.approx(4 * (0.5 * 8 + 2) + 0.84)
+    assert part.by_method["none"].wall_s == pytest.approx(4 * (0.5 * 8 + 2))
     assert part.confirm == whole.confirm
-    assert whole.confirm.wall_s == pytest.approx(3 * (44 + 0.84))
+    assert whole.confirm.wall_s == pytest.approx(3 * 44)
 
 
 def test_what_trials_took_corrects_their_method_and_a_little_the_others(tmp_path):
@@ -123,7 +132,7 @@ def test_running_trial_counts_by_the_epochs_it_still_has(tmp_path):
     assert estimator(tmp_path).estimate(done).n_trials == 0
     assert estimator(tmp_path).estimate(done).total == ZERO
     left = estimator(tmp_path).estimate(running)
-    assert left.search.wall_s == pytest.approx(10.0, rel=0.1)
+    assert left.search.wall_s == pytest.approx(10.0)
 
 
 def test_budget_holds_the_trials_that_the_trainings_leave_room_for(tmp_path):
@@ -162,7 +171,8 @@ def test_probe_measures_every_method_and_a_long_training_costs_more(tmp_path):
     costs = measure(
         data, TrainSettings(epochs=10, device="cpu"), build_host().registry, {"mixup": PolicyDocument.of("mixup")}
     )
-    assert set(costs) == {"none", "mixup"}
+    assert "none" in costs
+    assert set(costs) <= {"none", "mixup"}  # as many as 20 seconds hold, on a machine that does other things, too
     assert costs["none"].train.cpu_s > costs["none"].judge.cpu_s > 0
     ten, hundred = (costs["none"].trial(n).cpu_s for n in (10, 100))
     assert 2 < hundred / ten <= 10
