@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automix.artifacts import unpack
-from automix.confirming import confirm, is_unfinished
+from automix.confirming import confirm, is_unfinished, stored_confirmation
 from automix.costing import Books, known_slots, machine_for, measure_cost
 from automix.errors import SettingError, unknown_name
 from automix.outputs import export_results, method_sheet
@@ -109,7 +109,7 @@ def search(
         options: see `automix.planning.SearchRequest`.
 
     Returns:
-        The ranking, the best policy, and where everything lies. The results folder is ``result.out``.
+        The ranking, the best policy, the verdict, and where everything lies. The results folder is ``result.out``.
 
     Raises:
         AutomixError: something asked for is not possible; the message says what to do.
@@ -161,7 +161,10 @@ def execute(
         export=lambda result: _finish(plan, result, tracker, announce, books),
         parameters=list(plan.space.parameters),
     )
-    return replace(result, ending=Ending.STOPPED) if is_unfinished(plan, result) else result
+    if is_unfinished(plan, result):
+        return replace(result, ending=Ending.STOPPED)
+    confirmation = stored_confirmation(plan, result)
+    return result if confirmation is None else replace(result, verdict=confirmation.verdict)
 
 
 def _finish(

@@ -20,6 +20,8 @@ __all__ = ["ACCURACY", "GOALS", "Goal", "goal_of", "measures_of"]
 
 Unit = Literal["points", "nats", "images/s", ""]
 """Of differences. Shares are said in per cent, and their differences in points."""
+_FORMATS: Mapping[Unit, tuple[int, int]] = {"points": (100, 2), "nats": (1, 4), "images/s": (1, 0), "": (1, 4)}
+"""Unit -> what values are multiplied by, and digits after the point."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,29 +80,30 @@ class Goal:
         """Turn a difference so that above zero is better."""
         return difference if self.maximize else -difference
 
-    def text(self, value: float) -> str:
-        """Say a value with its unit.
+    @property
+    def value_unit(self) -> str:
+        """Unit of values; shares are said in per cent."""
+        return {"points": "%", "images/s": "images/s"}.get(self.unit, "")
+
+    def text(self, value: float, *, with_unit: bool = True) -> str:
+        """Say a value.
 
         Example:
             >>> ACCURACY.text(0.9231), GOALS["log_loss"].text(0.412), GOALS["images_per_s"].text(1830.4)
-            ('92.31 %', '0.412', '1830 images/s')
+            ('92.31 %', '0.4120', '1830 images/s')
         """
-        match self.unit:
-            case "points":
-                return f"{100 * value:.2f} %"
-            case "images/s":
-                return f"{value:.0f} images/s"
-            case _:
-                return f"{value:.3f}"
+        scale, digits = _FORMATS[self.unit]
+        number = f"{scale * value:.{digits}f}"
+        return f"{number} {self.value_unit}" if with_unit and self.value_unit else number
 
     def change(self, difference: float, *, signed: bool = True, with_unit: bool = True) -> str:
         """Say a difference of two values.
 
         Example:
             >>> ACCURACY.change(0.021), GOALS["log_loss"].change(-0.03), ACCURACY.change(0.021, signed=False)
-            ('+2.10 points', '-0.030 nats', '2.10 points')
+            ('+2.10 points', '-0.0300 nats', '2.10 points')
         """
-        scale, digits = {"points": (100, 2), "images/s": (1, 0)}.get(self.unit, (1, 3))
+        scale, digits = _FORMATS[self.unit]
         number = f"{scale * difference:{'+' if signed else ''}.{digits}f}"
         return f"{number} {self.unit}" if with_unit and self.unit else number
 

@@ -232,7 +232,8 @@ def plan_search(
     if succession := succession_note(request.work, config):
         notes.insert(0, succession)
     confirm = preset.confirm if request.confirm is None else request.confirm
-    return SearchPlan(request, data, settings, space, config, host, budget, confirm, preset.best, tuple(notes))
+    warnings = budget_warnings(fidelity, settings.epochs, request.final_epochs)
+    return SearchPlan(request, data, settings, space, config, host, budget, confirm, preset.best, (*notes, *warnings))
 
 
 def _check(request: SearchRequest) -> None:

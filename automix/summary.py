@@ -6,9 +6,12 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automix.goal import ACCURACY
 from automix.planning import SearchPlan
 from automix.policy import PolicyDocument
+from automix.search.fidelity import full_correlation
 from automix.search.ledger import SlotState
+from automix.search.ranks import RankCorrelation
 from automix.search.result import SearchResult
 from automix.tracking import keys
 from automix.verdict import advice, details, sentence
@@ -31,27 +34,59 @@ def headline(result: SearchResult, n_val: int, confirmation: Confirmation | None
         return sentence(confirmation.verdict)
     if result.best is None:
         return "No trial has trained to the end yet."
-    row = result.leaderboard[0]
-    title, top1 = row.title, 100 * row.metrics[keys.VAL_TOP1]
+    row, goal = result.leaderboard[0], result.goal
+    level = f"{row.title} leads with {_level(result)}"
     if not PolicyDocument.from_dict(result.best.proposal.policy).is_mixing:
-        return f"No mixing leads with {top1:.2f} % validation accuracy: none of the policies tried was better."
-    if row.delta_top1 is None:
-        return f"{title} leads with {top1:.2f} % validation accuracy; there is no trial without mixing to compare with."
-    gain = f"{title} leads with {top1:.2f} % validation accuracy, {100 * row.delta_top1:+.2f} points to no mixing"
-    chance = 100 * _chance(row.metrics[keys.VAL_TOP1], row.metrics[keys.VAL_TOP1] - row.delta_top1, n_val)
-    if 100 * row.delta_top1 <= chance:
+        return f"No mixing leads with {_level(result)}: none of the policies tried was better."
+    if row.delta is None:
+        return f"{level}; there is no trial without mixing to compare with."
+    gain = f"{level}, {goal.change(row.delta)} to no mixing"
+    if goal != ACCURACY:
+        return f"{gain}. How much of that is chance cannot be told from one seed."
+    top1 = row.metrics[keys.VAL_TOP1]
+    chance = 100 * _chance(top1, top1 - row.delta, n_val)
+    if 100 * row.delta <= chance:
         return (
             f"{gain}; on {n_val} validation images chance alone gives up to {chance:.1f}, so this shows no difference."
         )
     return f"{gain} (on {n_val} validation images chance alone gives up to {chance:.1f} for a single comparison)."
 
 
+def _level(result: SearchResult) -> str:
+    """Say what the leader reached."""
+    goal, value = result.goal, result.leaderboard[0].value
+    known = "" if value is None else goal.text(value, with_unit=goal.unit == "points")
+    if goal == ACCURACY:
+        return f"{known} validation accuracy"
+    return f"{goal.title} {known}{' on validation' if goal.is_quality else ' images/s'}"
+
+
 def remarks(result: SearchResult, confirmation: Confirmation | None) -> list[str]:
     """Say what the headline does not say, a paragraph each."""
     if confirmation is None:
-        return [result.note]
+        return [result.note, *result.warnings, *_foretold(result, None)]
     verdict = confirmation.verdict
-    return [*details(verdict), advice(verdict), "Ranks in the table remain those of one seed."]
+    ranks = "Ranks in the table remain those of one seed."
+    return [*details(verdict), advice(verdict), *_foretold(result, confirmation), ranks]
+
+
+def _foretold(result: SearchResult, confirmation: Confirmation | None) -> list[str]:
+    """Say what small budgets told of large ones: half a trial of its end, trials of the trainings on fresh seeds."""
+    half = math.ceil(result.n_epochs / 2)
+    rungs = [f"{_correlation(one)} by {one.metric}" for one in result.rungs if one.epoch == half]
+    said = []
+    if rungs:
+        rung = f"after {half} of {result.n_epochs} epochs"
+        said.append(f"Rank correlation of the trials {rung} with their end: {'; '.join(rungs)}.")
+    if confirmation is not None:
+        full = full_correlation(result.slots.values(), confirmation.by_policy(), result.goal)
+        if full is not None:
+            said.append(f"Rank correlation of the trials with the trainings on fresh seeds: {_correlation(full)}.")
+    return said
+
+
+def _correlation(one: RankCorrelation) -> str:
+    return f"{one.spearman:.2f} ({one.low:.2f} to {one.high:.2f}, {one.n} policies)"
 
 
 def is_recommended(result: SearchResult, confirmation: Confirmation | None) -> bool:
@@ -75,6 +110,8 @@ def facts(plan: SearchPlan, result: SearchResult) -> dict[str, str]:
             f"learning rate {settings.lr:g} ({settings.schedule}), seed {settings.seed}"
         ),
         "Augmentation of every trial": augmentation_text(plan),
+        "Goal": plan.goal.title,
+        "Budget of a trial": str(plan.fidelity),
         "Trials": states or "none begun",
         "Time of the last start": f"{result.time_s:.0f} s" if result.time_s < 120 else f"{result.time_s / 60:.0f} min",
         "Versions": ", ".join(f"{name} {version}" for name, version in plan.config.versions.items()),

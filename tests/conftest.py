@@ -124,6 +124,7 @@ def make_result() -> Callable[..., Any]:
         folder = StudyFolder(plan.work, plan.config.name)
         return SearchResult(
             study=plan.config.name,
+            n_epochs=plan.config.n_epochs,
             ending=Ending(ending),
             leaderboard=ranking,
             slots=slots,

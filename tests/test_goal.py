@@ -52,6 +52,7 @@ def test_an_unknown_goal_is_named_with_those_that_are_known(name: str) -> None:
 
 def test_values_and_differences_are_said_in_the_goals_unit() -> None:
     assert GOALS["calibration"].text(0.0512) == "5.12 %"
+    assert GOALS["calibration"].text(0.0512, with_unit=False) == "5.12"
     assert GOALS["calibration"].change(-0.0112) == "-1.12 points"
-    assert goal_of("min:brier").change(0.1) == "+0.100"
-    assert GOALS["log_loss"].change(0.25, signed=False, with_unit=False) == "0.250"
+    assert goal_of("min:brier").change(0.1) == "+0.1000"
+    assert GOALS["log_loss"].change(0.25, signed=False, with_unit=False) == "0.2500"

@@ -25,7 +25,7 @@ def show_result(plan: SearchPlan, result: SearchResult) -> None:
 
     confirmation = stored_confirmation(plan, result)
     say()
-    print_ranking(result.leaderboard)
+    print_ranking(result.leaderboard, result.goal)
     say()
     for problem in result.problems:
         warn(problem)

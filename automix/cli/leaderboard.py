@@ -22,14 +22,16 @@ def leaderboard(
     """Show a study's ranking, also while it runs."""
     from dataclasses import asdict
 
+    from automix.goal import goal_of
     from automix.search.leaderboard import leaderboard as ranking
     from automix.search.reading import find_study, read_slots
 
     folder, config = find_study(work, name)
-    rows = ranking(read_slots(folder).values())[:limit]
+    goal = goal_of(config.goal)
+    rows = ranking(read_slots(folder).values(), goal)[:limit]
     if as_json:
         print_json([asdict(row) for row in rows])
         return
     say(f"{config.name}: {len(rows)} of {config.n_trials} trials begun")
     say()
-    print_ranking(rows)
+    print_ranking(rows, goal)

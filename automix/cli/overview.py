@@ -33,6 +33,7 @@ def show_plan(plan: SearchPlan) -> None:
         f"{settings.batch_size}, {settings.optimizer} at {settings.lr:g}",
     )
     _row("Augment", f"{augmentation_text(plan)} (in every trial, also without mixing)")
+    _row("Goal", f"{plan.goal.title}; {_budget(plan)}")
     _row("Methods", f"{', '.join(plan.space.mixers)}; {len(plan.space.parameters)} searched parameters")
     _rows("  not", _left_out(plan))
     _row("Arms", ", ".join(arm.name for arm in plan.config.arms))
@@ -42,7 +43,6 @@ def show_plan(plan: SearchPlan) -> None:
 
 def show_cost(plan: SearchPlan, estimate: Estimate | None) -> None:
     """Say how much is to be done and how long it may take."""
-    from automix.confirming import N_BEST
     from automix.costing import machine_for
 
     n_trials, n_open = plan.config.n_trials, 0 if estimate is None else estimate.n_trials
@@ -53,7 +53,7 @@ def show_cost(plan: SearchPlan, estimate: Estimate | None) -> None:
             each, at_once = duration(estimate.trial.wall_s), f"{n_workers} at a time"
             parts.append(f"about {each} each, {at_once}: {duration(estimate.search.wall_s)}")
         if estimate.n_trainings:
-            who = f"the best {N_BEST} and the references on {plan.confirm} fresh seeds"
+            who = f"the best {plan.n_best} and the references on {plan.confirm} fresh seeds"
             parts.append(f"then {who}: up to {duration(estimate.confirm.wall_s)}")
         parts.append(f"{duration(estimate.total.wall_s)} in all, {duration(estimate.total.cpu_s)} of processor time")
         if plan.budget_s is not None and estimate.fitting(plan.budget_s) < n_open:
@@ -64,6 +64,16 @@ def show_cost(plan: SearchPlan, estimate: Estimate | None) -> None:
     if estimate is not None and n_open:
         _row("Cost", _method_costs(estimate))
     say()
+
+
+def _budget(plan: SearchPlan) -> str:
+    """Say what a trial gets of the whole training."""
+    share = f"{100 * plan.fidelity.share:.0f} %"
+    if plan.fidelity.is_full:
+        return "every trial is a whole training"
+    if plan.fidelity.axis == "images":
+        return f"a trial sees {share} of the training images, in as many epochs as a whole training"
+    return f"a trial has {plan.fidelity.epochs(plan.settings.epochs)} of the {plan.settings.epochs} epochs"
 
 
 def _method_costs(estimate: Estimate) -> str:

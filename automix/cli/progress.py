@@ -155,13 +155,14 @@ def _header(progress: SearchProgress) -> str:
 
 
 def _grid(progress: SearchProgress) -> Table:
+    goal = progress.goal
     table = Table(box=None, pad_edge=False, expand=True, padding=(0, 2, 0, 0))
     for name, options in (
         ("slot", {"justify": "right", "width": 4}),
         ("policy", {"ratio": 1, "no_wrap": True, "overflow": "ellipsis"}),
         ("epoch", {"justify": "right", "width": 7}),
-        ("val top-1", {"justify": "right", "width": 9}),
-        ("to none", {"justify": "right", "width": 7}),
+        (goal.title, {"justify": "right", "width": max(9, len(goal.title))}),
+        ("to none", {"justify": "right", "width": 8}),
         ("log-loss", {"justify": "right", "width": 8}),
         ("state", {"width": 8}),
     ):
@@ -172,14 +173,13 @@ def _grid(progress: SearchProgress) -> Table:
 
 
 def _cells(slot: SlotRecord, progress: SearchProgress) -> list[str]:
-    top1, logloss = slot.metrics.get("val/top1"), slot.metrics.get("val/logloss")
-    delta = _delta(slot, progress)
+    goal, logloss, delta = progress.goal, slot.metrics.get("val/logloss"), _delta(slot, progress)
     return [
         str(slot.slot),
         _title(slot),
         f"{len(slot.curve)}/{progress.n_epochs}",
-        "" if top1 is None else f"{100 * top1:.2f} %",
-        "" if delta is None else f"{100 * delta:+.2f}",
+        goal.text(goal.value(slot.curve)) if slot.curve else "",
+        "" if delta is None else goal.change(delta, with_unit=False),
         "" if logloss is None else f"{logloss:.3f}",
         slot.state.value,
     ]
@@ -189,16 +189,16 @@ def _line(slot: SlotRecord, count: int, progress: SearchProgress) -> str:
     done = f"[{count}/{progress.n_trials}]"
     if slot.error:
         return f"{done} slot {slot.slot} failed: {slot.error}"
-    top1, delta, best = slot.metrics.get("val/top1", 0.0), _delta(slot, progress), _best(progress)
-    against = "" if delta is None else f" ({100 * delta:+.2f} to none)"
+    goal, delta, best = progress.goal, _delta(slot, progress), _best(progress)
+    against = "" if delta is None else f" ({goal.change(delta, with_unit=False)} to none)"
     leader = (
-        f"; best: slot {best[0].slot} {best[0].proposal.title} {100 * best[0].metrics['val/top1']:.2f} %"
-        if best
-        else ""
+        f"; best: slot {best[0].slot} {best[0].proposal.title} {goal.text(goal.value(best[0].curve))}" if best else ""
     )
     eta = f"; about {duration(progress.eta_s)} left" if progress.eta_s else ""
     title = _title(slot)
-    return f"{done} slot {slot.slot} {slot.state.value}: {title} {100 * top1:.2f} %{against}{leader}{eta}"
+    return (
+        f"{done} slot {slot.slot} {slot.state.value}: {title} {goal.text(goal.value(slot.curve))}{against}{leader}{eta}"
+    )
 
 
 def _title(slot: SlotRecord) -> str:
@@ -215,7 +215,8 @@ def _of(progress: SearchProgress, state: str) -> list[SlotRecord]:
 
 
 def _best(progress: SearchProgress) -> list[SlotRecord]:
-    return sorted(_of(progress, "complete"), key=lambda slot: -slot.metrics.get("val/top1", 0.0))
+    goal = progress.goal
+    return sorted(_of(progress, "complete"), key=lambda slot: -goal.sort_key(goal.value(slot.curve)))
 
 
 def _delta(slot: SlotRecord, progress: SearchProgress) -> float | None:
@@ -224,7 +225,7 @@ def _delta(slot: SlotRecord, progress: SearchProgress) -> float | None:
     epoch = len(slot.curve)
     if none is None or none is slot or not epoch or len(none.curve) < epoch:
         return None
-    return slot.curve[-1]["val/top1"] - none.curve[epoch - 1]["val/top1"]
+    return progress.goal.value(slot.curve) - progress.goal.value(none.curve[:epoch])
 
 
 def _print(text: str) -> None:

@@ -9,42 +9,54 @@ from automix.cli.context import print_table
 from automix.cli.table import Column
 
 if TYPE_CHECKING:
+    from automix.goal import Goal
     from automix.search.leaderboard import LeaderboardRow
 
 __all__ = ["print_ranking"]
 
-_COLUMNS = (
-    Column("rank", "rank", is_number=True),
-    Column("policy", "policy", is_text=True),
-    Column("top1", "val top-1 %", is_number=True),
-    Column("delta", "to none", is_number=True),
-    Column("logloss", "log-loss", is_number=True, spare=1),
-    Column("ece", "ECE %", is_number=True, spare=3),
-    Column("epochs", "epochs", is_number=True, spare=2),
-    Column("speed", "images/s", is_number=True, spare=4),
-    Column("state", "state"),
-    Column("slot", "slot", is_number=True),
+_METRICS = (
+    Column("val/top1", "val top-1 %", is_number=True, spare=1),
+    Column("val/logloss", "log-loss", is_number=True, spare=2),
+    Column("val/ece", "ECE %", is_number=True, spare=4),
+    Column("cost/img_s", "images/s", is_number=True, spare=5),
 )
 
 
-def print_ranking(rows: Sequence[LeaderboardRow], limit: int | None = None) -> None:
-    """Print the ranking; shares in per cent, differences to no mixing at the same epoch in points."""
-    print_table([_row(row) for row in rows[:limit]], _COLUMNS)
+def print_ranking(rows: Sequence[LeaderboardRow], goal: Goal, limit: int | None = None) -> None:
+    """Print the ranking by a goal; differences to no mixing at the same epoch in its unit, shares in per cent."""
+    print_table([_row(row, goal) for row in rows[:limit]], _columns(goal))
 
 
-def _row(row: LeaderboardRow) -> dict[str, Any]:
+def _columns(goal: Goal) -> list[Column]:
+    """Put the goal first, under the name that its metric has here if it has one."""
+    names = {column.key: column.title for column in _METRICS}
+    own_name = f"{goal.title} {goal.value_unit}".rstrip()
+    return [
+        Column("rank", "rank", is_number=True),
+        Column("policy", "policy", is_text=True),
+        Column(goal.metric, names.get(goal.metric, own_name), is_number=True),
+        Column("delta", "to none", is_number=True),
+        *(column for column in _METRICS if column.key != goal.metric),
+        Column("epochs", "epochs", is_number=True, spare=3),
+        Column("state", "state"),
+        Column("slot", "slot", is_number=True),
+    ]
+
+
+def _row(row: LeaderboardRow, goal: Goal) -> dict[str, Any]:
     is_reference = row.arm == row.title == "none"
     name = row.title + (f" ({row.arm})" if row.arm and row.arm != row.title else "")
     logloss = row.metrics.get("val/logloss")
     return {
         "rank": row.rank,
         "policy": f"{name}: {row.error}" if row.error else name,
-        "top1": _percent(row.metrics.get("val/top1")),
-        "delta": None if row.delta_top1 is None or is_reference else f"{100 * row.delta_top1:+.2f}",
-        "logloss": None if logloss is None else f"{logloss:.4f}",
-        "ece": _percent(row.metrics.get("val/ece")),
+        goal.metric: None if row.value is None else goal.text(row.value, with_unit=False),
+        "delta": None if row.delta is None or is_reference else goal.change(row.delta, with_unit=False),
+        "val/top1": _percent(row.metrics.get("val/top1")),
+        "val/logloss": None if logloss is None else f"{logloss:.4f}",
+        "val/ece": _percent(row.metrics.get("val/ece")),
+        "cost/img_s": None if row.images_per_s is None else round(row.images_per_s),
         "epochs": row.epochs,
-        "speed": None if row.images_per_s is None else round(row.images_per_s),
         "state": _state(row),
         "slot": row.slot,
     }

@@ -47,7 +47,20 @@ def search(
     ] = False,
     epochs: Annotated[
         int | None,
-        typer.Option("--epochs", help="Epochs of each trial; the preset's by default.", rich_help_panel=_TRAINING),
+        typer.Option(
+            "--epochs",
+            help="Epochs of a whole training, so of each trial unless --fidelity says less; the preset's by default.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    final_epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--final-epochs",
+            help="How long you will train in the end, to be warned where the search is far from it; as long as "
+            "--epochs by default.",
+            rich_help_panel=_TRAINING,
+        ),
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", help="Images per step.", rich_help_panel=_TRAINING)
@@ -60,6 +73,24 @@ def search(
     preset: Annotated[
         str, typer.Option("--preset", help="smoke, quick or standard.", rich_help_panel=_SEARCH)
     ] = "quick",
+    goal: Annotated[
+        str,
+        typer.Option(
+            "--goal",
+            help="What the search makes as good as it can: accuracy, balanced_accuracy, log_loss, calibration, "
+            "robustness, images_per_s, or a plugin's metric.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = "accuracy",
+    fidelity: Annotated[
+        str,
+        typer.Option(
+            "--fidelity",
+            help="Share of the whole training that a trial gets: full; epochs:0.5 for fewer passes; images:0.25 for as "
+            "many passes over fewer images.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = "full",
     space: Annotated[
         str | None,
         typer.Option(
@@ -139,6 +170,9 @@ def search(
         trials=trials,
         budget=budget,
         epochs=epochs,
+        final_epochs=final_epochs,
+        goal=goal,
+        fidelity=fidelity,
         model=model,
         pretrained=pretrained,
         batch_size=batch_size,

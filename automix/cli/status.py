@@ -22,6 +22,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show what runs, what is done and how long the rest takes."""
+    from automix.goal import goal_of
     from automix.search.account import load_account
     from automix.search.leaderboard import leaderboard
     from automix.search.locks import is_locked
@@ -29,7 +30,7 @@ def status(
     from automix.search.reading import find_study, read_slots
 
     folder, config = find_study(work, name)
-    slots = read_slots(folder)
+    goal, slots = goal_of(config.goal), read_slots(folder)
     is_running = is_locked(folder.lock_file)
     account = load_account(folder)
     running = [slot for slot in slots.values() if slot.state.value == "running"]
@@ -40,13 +41,14 @@ def status(
         n_epochs=config.n_epochs,
         n_workers=max(1, len(running)),
         estimator=None if account is None else account.estimator(config),
+        goal=goal,
     )
     rows: list[dict[str, Any]] = [
         {
             "slot": slot.slot,
             "policy": slot.proposal.title,
             "epoch": f"{len(slot.curve)}/{config.n_epochs}",
-            "val/top1": slot.metrics.get("val/top1"),
+            goal.title: goal.text(goal.value(slot.curve)) if slot.curve else None,
         }
         for slot in running
     ]
@@ -70,5 +72,5 @@ def status(
     say(f"{config.name} ({state}): {progress.n_settled} of {config.n_trials} trials{eta}")
     if rows and is_running:
         print_table(rows)
-    print_ranking(leaderboard(slots.values()), _TOP)
+    print_ranking(leaderboard(slots.values(), goal), goal, _TOP)
     say(f"Results: {config.out}")

@@ -9,10 +9,12 @@ from typing import Any
 
 from automix.goal import ACCURACY, Goal
 from automix.search.cost import ZERO, Cost
+from automix.search.fidelity import RungCorrelation, rung_correlations
 from automix.search.folder import StudyFolder
 from automix.search.leaderboard import LeaderboardRow
 from automix.search.ledger import SlotRecord, SlotState
 from automix.search.supervisor import Ending
+from automix.verdict import Verdict
 
 __all__ = ["SINGLE_SEED", "SearchResult"]
 
@@ -41,11 +43,13 @@ class SearchResult:
         problems: what went wrong beside the trials (MLflow, plugins), one line each.
         spent: what the workers cost in this start.
         note: what the ranking is worth.
+        warnings: where trials or the verdict speak of another regime than the training that is meant.
+        verdict: what may be claimed; None where none was asked for, or it has not been come to yet.
     """
 
     study: str
     goal: Goal = ACCURACY
-    n_epochs: int = 1
+    n_epochs: int
     ending: Ending
     leaderboard: tuple[LeaderboardRow, ...]
     slots: Mapping[int, SlotRecord]
@@ -57,6 +61,8 @@ class SearchResult:
     problems: tuple[str, ...] = ()
     spent: Cost = ZERO
     note: str = SINGLE_SEED
+    warnings: tuple[str, ...] = ()
+    verdict: Verdict | None = None
 
     @property
     def document(self) -> Mapping[str, Any] | None:
@@ -71,6 +77,11 @@ class SearchResult:
         owner = self.best.slot if self.best.copied_from is None else self.best.copied_from
         path = self.folder.checkpoint(owner) / "best.safetensors"
         return path if path.exists() else None
+
+    @property
+    def rungs(self) -> tuple[RungCorrelation, ...]:
+        """How well the order of the trials after each epoch foretold their order at the end."""
+        return rung_correlations(self.slots.values(), self.goal, self.n_epochs)
 
     @property
     def is_complete(self) -> bool:
