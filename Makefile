@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: quickstart setup check test benchmarks clean
+.PHONY: quickstart setup check test benchmarks controls clean
 
 quickstart: setup
 	$(BIN)/automix search --data digits --preset smoke
@@ -32,6 +32,9 @@ test: check
 benchmarks: setup
 	for name in kernels loss training_step bookkeeping; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/python benchmarks/memory.py --quick
+
+controls: setup
+	$(BIN)/python benchmarks/controls.py --write
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -123,8 +123,8 @@ def _regime(records: Sequence[Record]) -> list[str]:
         for one in own
     ]
     head = ["CIFAR-10", "`timm_default` - no mixing, points", "in log-loss, nats", "winner", "verdict"]
-    warned = [f"- {one['name']}: {note}" for one in own for note in one["notes"] if "epochs" in note]
-    told = ["", "What the tool says before it starts:", "", *warned] if warned else []
+    warned = [f"- {one['name']}: {line}" for one in own for line in one["warnings"]]
+    told = ["", "What the tool says to it:", "", *warned] if warned else []
     return [*table(head, body), *told] if own else []
 
 
