@@ -31,7 +31,7 @@ Every command and option. This page is written by `python docs/generate.py` from
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | `automix check` found a claim that does not hold |
+| 1 | `automix check` found a claim that does not hold, `automix doctor` something that must be repaired |
 | 2 | a mistake in what was asked: one line says what was expected, what was got, where, and what to do |
 | 130 | stopped by Ctrl-C or a signal; the same command goes on |
 """

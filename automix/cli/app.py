@@ -29,6 +29,7 @@ _COMMANDS = {
     "zoo": "Policies that won in earlier searches: list them, hand them on.",
     "plugins": "List plugins, or write a new one.",
     "check": "Hold a plugin's mixers against the conformance kit.",
+    "doctor": "Find what goes wrong silently, and say what to do.",
     "ui": "Open MLflow's interface on the work folder's store.",
     "worker": "Run one more worker of a study.",
 }

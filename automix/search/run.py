@@ -13,22 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automix.errors import StorageError, StudyError
-from automix.goal import goal_of
 from automix.hookspecs import SearchFinished, SearchStarted
 from automix.search.bench import study_space
 from automix.search.config import StudyConfig, save_config, settled_config
 from automix.search.cost import Meter
 from automix.search.estimate import Estimator
-from automix.search.fidelity import Fidelity, budget_warnings
 from automix.search.folder import StudyFolder, replace_text
 from automix.search.interrupts import Interrupts
 from automix.search.launch import Fleet, Machine, worker_command
-from automix.search.leaderboard import leaderboard
 from automix.search.ledger import Ledger, SlotRecord, SlotState
 from automix.search.left_behind import tidy
 from automix.search.locks import HeldLock, try_lock
 from automix.search.memory import open_databases, remember_results, show_results
 from automix.search.protocol import PARENT_RUN
+from automix.search.reading import result_of
 from automix.search.result import SearchResult
 from automix.search.successor import take_over
 from automix.search.supervisor import Ending, Listener, Supervisor
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from automix.data import DataSet
     from automix.manager import PluginHost
 
-__all__ = ["run_search"]
+__all__ = ["run_search", "study_lock"]
 
 _log = logging.getLogger(__name__)
 _MARKER = "automix.json"
@@ -88,7 +86,7 @@ def run_search(
     """
     folder = StudyFolder(work.absolute(), asked.name)
     begun = time.monotonic()
-    with _study_lock(folder):
+    with study_lock(folder):
         config = settled_config(folder, asked)
         _claim_out(Path(config.out), config)
         save_config(folder, config)
@@ -107,7 +105,7 @@ def run_search(
         meter = Meter()
         with Interrupts() as interrupts, meter.running():
             ending = supervisor.run(interrupts)
-        result = _result(config, folder, ledger, ending, time.monotonic() - begun, [*problems, *tracker.problems])
+        result = result_of(config, folder, ledger, ending, time.monotonic() - begun, [*problems, *tracker.problems])
         result = replace(result, spent=meter.cost)
         tidy(folder, result.slots.values())
         remember_results(result)
@@ -119,7 +117,12 @@ def run_search(
     return result
 
 
-def _study_lock(folder: StudyFolder) -> HeldLock:
+def study_lock(folder: StudyFolder) -> HeldLock:
+    """Take the lock of a study, which is held while anything about it changes.
+
+    Raises:
+        StudyError: another process has it.
+    """
     lock = try_lock(folder.lock_file, f"process {os.getpid()}")
     if lock is None:
         holder = folder.lock_file.read_text(encoding="utf-8") or "another process"
@@ -156,29 +159,6 @@ def _claim_out(out: Path, config: StudyConfig) -> None:
 def _n_open(config: StudyConfig, ledger: Ledger) -> int:
     slots = ledger.slots()
     return sum(slot not in slots or not slots[slot].is_settled for slot in range(config.n_trials))
-
-
-def _result(
-    config: StudyConfig, folder: StudyFolder, ledger: Ledger, ending: Ending, time_s: float, problems: Sequence[str]
-) -> SearchResult:
-    slots = ledger.slots()
-    ranking = tuple(leaderboard(slots.values(), goal_of(config.goal)))
-    best = slots[ranking[0].slot] if ranking and ranking[0].rank is not None else None
-    return SearchResult(
-        study=config.name,
-        goal=goal_of(config.goal),
-        n_epochs=config.n_epochs,
-        ending=ending,
-        leaderboard=ranking,
-        slots=slots,
-        best=best,
-        folder=folder,
-        out=Path(config.out),
-        parent_run=ledger.noted(PARENT_RUN),
-        time_s=time_s,
-        problems=tuple(problems),
-        warnings=budget_warnings(Fidelity.of(config.fidelity), int(config.settings["epochs"]), config.final_epochs),
-    )
 
 
 def _check_any_success(result: SearchResult) -> None:

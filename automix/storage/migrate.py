@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from automix.errors import StorageError
 
-__all__ = ["VERSION_TABLE", "upgrade"]
+__all__ = ["VERSION_TABLE", "newest_schema", "upgrade"]
 
 VERSION_TABLE = "automix_alembic_version"
 """A name of our own: Optuna and MLflow keep theirs in ``alembic_version``, and all three may share a database."""
@@ -24,14 +24,23 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     Raises:
         StorageError: the database was written by a newer automix.
     """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config = _config()
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, revision)
     except CommandError as error:
-        newest = ScriptDirectory.from_config(config).get_current_head()
         raise StorageError(
-            f"Expected a database of schema {newest} or older in {connection.engine.url.database!r}, but: {error}. "
+            f"Expected a database of schema {newest_schema()} or older in {connection.engine.url.database!r}, but: {error}. "
             f"It was written by a newer automix: update automix, or choose another folder with --work."
         ) from error
+
+
+def newest_schema() -> str:
+    """Return the newest schema that this automix knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
