@@ -176,6 +176,18 @@ class MixedBatch:
             return torch.ones(*self.sources.shape, 1, 1, device=self.sources.device)
         return self.share_function(h, w, how)
 
+    def part(self, rows: slice) -> MixedBatch:
+        """Return some of its rows, which still name sources of the whole clean batch; the plan stays behind."""
+        shares = self.share_function
+        return MixedBatch(
+            images=self.images[rows],
+            sources=self.sources[rows],
+            weights=self.weights[rows],
+            smoothing=None if self.smoothing is None else self.smoothing[rows],
+            dense=None if self.dense is None else self.dense[rows],
+            share_function=None if shares is None else lambda h, w, how: shares(h, w, how)[rows],
+        )
+
     def targets(self, labels: Tensor, num_classes: int) -> Tensor:
         """Build dense targets (B', K) float32; see `dense_targets`."""
         return dense_targets(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -82,6 +83,24 @@ class MixedStep:
     def targets(self) -> Tensor:
         """(B', K) float32 dense targets, before a label rule that acts after the forward pass."""
         return self.mixed.targets(self.batch.labels, self.batch.num_classes)
+
+    def parts(self, n: int) -> list[MixedStep]:
+        """Split the mixed batch into ``n`` parts that go through the model one after the other; nothing is drawn again.
+
+        A mixer's own loss needs the batch whole, and so does one of fewer than ``2 * n`` rows: that stays one part.
+        """
+        n_rows = len(self.mixed.sources)
+        if n == 1 or n_rows < 2 * n or (self.branch is not None and self.branch.has_extra_loss):
+            return [self]
+        bounds = [n_rows * i // n for i in range(n + 1)]
+        return [self._part(slice(start, end)) for start, end in pairwise(bounds)]
+
+    def _part(self, rows: slice) -> MixedStep:
+        mixed = self.mixed.part(rows)
+        follower = self.follower
+        if self.branch is not None and follower is not None:
+            follower = self.branch.labels.follow(mixed, self.batch, anatomy(self._seen_by()))
+        return replace(self, mixed=mixed, follower=follower, captured={}, _is_watched=False)
 
     @contextmanager
     def watching(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -40,6 +41,7 @@ _TRACEBACK = "traceback"
 _COPIED_FROM = "copied_from"
 _FITTED = "fitted"
 _RUN = "mlflow_run"
+_NOTES = "notes"
 _REASON = "reason"
 _ORIGIN = "origin"
 _RUNS = "mlflow_runs"
@@ -107,6 +109,7 @@ class SlotRecord:
         run: id of its MLflow run; None where there is none.
         crashes: how often in a row a worker died on it without finishing an epoch, as of the last start.
         origin: the study and slot that the result was taken over from; empty where this study has trained it.
+        notes: what was out of the ordinary, for people.
     """
 
     slot: int
@@ -124,6 +127,7 @@ class SlotRecord:
     run: str | None = None
     crashes: int = 0
     origin: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def document(self) -> Mapping[str, Any]:
@@ -197,6 +201,17 @@ class Ledger:
         """Return all trials as stored; they must not be changed."""
         return self._study.get_trials(deepcopy=False)
 
+    def lessons(self) -> list[FrozenTrial]:
+        """Return all trials as a sampler should see them: what failed counts as the worst of those that finished.
+
+        Samplers pass over failed trials, and would propose again and again what diverges or needs too much memory.
+        """
+        trials = self.trials()
+        values = [trial.value for trial in trials if trial.state is TrialState.COMPLETE and trial.value is not None]
+        if not values:
+            return trials
+        return [_as_worst(trial, min(values)) if _has_failed(trial) else trial for trial in trials]
+
     def slots(self) -> dict[int, SlotRecord]:
         """Return the latest record of each slot that was handed out."""
         known = [_record(trial) for trial in self.trials() if _SLOT in trial.user_attrs]
@@ -236,6 +251,13 @@ class Ledger:
         for epoch in range(max(1, len(record.curve)), len(curve) + 1):
             self._storage.set_trial_intermediate_value(self._id(record), epoch, self._value(curve[:epoch]))
         return replace(record, curve=tuple(curve))
+
+    def add_notes(self, record: SlotRecord, notes: Sequence[str]) -> SlotRecord:
+        """Keep what was out of the ordinary; what is known already is not repeated."""
+        known = (*record.notes, *(note for note in notes if note not in record.notes))
+        if known != record.notes:
+            self._set(record, **{_NOTES: list(known)})
+        return replace(record, notes=known)
 
     def remember_run(self, record: SlotRecord, run: str | None) -> SlotRecord:
         """Keep the id of the slot's MLflow run."""
@@ -291,6 +313,7 @@ class Ledger:
             _LEASE: _lease(record),
             _CURVE: [dict(row) for row in record.curve],
             _RUN: record.run,
+            _NOTES: list(record.notes),
             **({_ORIGIN: record.origin, _FITTED: record.fitted} if record.origin else {}),
         }
         is_complete = record.state is SlotState.COMPLETE
@@ -332,6 +355,16 @@ def policy_of(trial: FrozenTrial) -> Mapping[str, Any] | None:
     return policy
 
 
+def _has_failed(trial: FrozenTrial) -> bool:
+    return trial.state is TrialState.FAIL and _ERROR in trial.user_attrs and policy_of(trial) is not None
+
+
+def _as_worst(trial: FrozenTrial, value: float) -> FrozenTrial:
+    seen = copy(trial)
+    seen.state, seen.value, seen.intermediate_values = TrialState.COMPLETE, value, {}
+    return seen
+
+
 def _lease(record: SlotRecord) -> dict[str, Any]:
     return {
         "attempt": record.attempt,
@@ -371,6 +404,7 @@ def _record(trial: FrozenTrial) -> SlotRecord:
         copied_from=known.get(_COPIED_FROM),
         fitted=known.get(_FITTED),
         run=known[_RUN],
+        notes=tuple(known.get(_NOTES, ())),
         origin=known.get(_ORIGIN, ""),
         crashes=lease["crashes"] if lease["epochs"] == len(curve) else 0,
     )

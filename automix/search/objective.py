@@ -126,7 +126,7 @@ class Objective:
         record = lease.record
         # A repeated epoch replaces its row; rows after it are repeated next.
         curve = [*record.curve[: report.epoch - 1], _row(report)]
-        lease.record = record = self.ledger.add_epochs(record, curve)
+        lease.record = record = self.ledger.add_notes(self.ledger.add_epochs(record, curve), report.notes)
         self.tracker.epoch(record.run, report.metrics, report.epoch)
         self._tell(
             "automix_epoch_finished",

@@ -78,6 +78,7 @@ class Supervisor:
         self._crashes = 0
         self._reached = (0, 0)
         self._notes: list[str] = []
+        self._told: frozenset[str] = frozenset()
         self._watchdog = Watchdog()
 
     def run(self, interrupts: Interrupts) -> Ending:
@@ -86,6 +87,7 @@ class Supervisor:
         Raises:
             StudyError: the workers cannot work; the message holds what the last one said. Nothing is lost.
         """
+        self._told = _notes_of(self._ledger.slots())
         try:
             self._await_earlier(interrupts)
             if not interrupts.count:
@@ -93,6 +95,7 @@ class Supervisor:
             self._n_workers = len(self._fleet)
             while len(self._fleet):
                 slots = self._ledger.slots()
+                self._pass_on_notes(slots)
                 self._heed(interrupts)
                 self._mind_budget(slots)
                 self._end_those_that_stand_still(slots)
@@ -103,6 +106,7 @@ class Supervisor:
         finally:
             self._fleet.kill()
         slots = self._ledger.slots()
+        self._pass_on_notes(slots)
         self._show(slots)
         return self._ending(slots)
 
@@ -126,6 +130,12 @@ class Supervisor:
             self._notes.append(
                 f"Worker {worker} has not moved for {limit_s:.0f} s and is ended; what it was at is taken up again."
             )
+
+    def _pass_on_notes(self, slots: dict[int, SlotRecord]) -> None:
+        """Tell what trials say of themselves since this start."""
+        now = _notes_of(slots)
+        self._notes.extend(sorted(now - self._told))
+        self._told = now
 
     def _heed(self, interrupts: Interrupts) -> None:
         if interrupts.count > 1:
@@ -204,3 +214,7 @@ class Supervisor:
         if all(slot in slots and slots[slot].is_settled for slot in range(self._config.n_trials)):
             return Ending.COMPLETE
         return Ending.BUDGET if self._stopping is StopMode.AFTER_SLOT else Ending.STOPPED
+
+
+def _notes_of(slots: dict[int, SlotRecord]) -> frozenset[str]:
+    return frozenset(f"Slot {slot.slot}: {note}" for slot in slots.values() for note in slot.notes)

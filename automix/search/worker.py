@@ -101,7 +101,7 @@ def _proposer(config: StudyConfig, bench: Bench, ledger: Ledger) -> Callable[[in
             arm = config.arms[slot]
             return arm_proposal(arm.name, PolicyDocument.from_dict(arm.policy), bench.space)
         return sampled_proposal(
-            ledger.trials(),
+            ledger.lessons(),
             bench.space,
             seed=config.seed,
             slot=slot,

@@ -1,6 +1,6 @@
 """Checkpoints of one trial: complete or absent, and only the newest attempt writes them.
 
-state.pt            everything that resuming needs, after the last finished epoch
+state.pt            everything that resuming needs, after the last finished epoch; its hash first
 best.safetensors    the weights of the best epoch, ready to be used (`automix.training.export`)
 attempt             number of the newest attempt at this trial
 lock                held while one of these is looked at and replaced
@@ -8,11 +8,12 @@ lock                held while one of these is looked at and replaced
 
 from __future__ import annotations
 
-import pickle
+import hashlib
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -24,6 +25,8 @@ from automix.training.export import ModelCard, save_model
 from automix.training.failures import StaleAttempt
 
 __all__ = ["CheckpointStore"]
+
+_HASH_BYTES = 32
 
 
 class CheckpointStore:
@@ -65,8 +68,11 @@ class CheckpointStore:
             StaleAttempt: a newer attempt has begun.
             StorageError: the disk is full or cannot be written.
         """
+        content = io.BytesIO()
+        torch.save({"epoch": epoch, **state}, content)
         with self._claimed(), replacing(self._state_path) as file:
-            torch.save({"epoch": epoch, **state}, cast(IO[bytes], file))
+            file.write(_hash(content.getbuffer()))
+            file.write(content.getbuffer())
 
     def save_best(self, model: nn.Module, card: ModelCard) -> None:
         """Replace the best model; raises as `save`."""
@@ -82,14 +88,16 @@ class CheckpointStore:
         """
         with self._claimed():
             try:
-                state = torch.load(self._state_path, map_location="cpu", weights_only=True)
+                stored = self._state_path.read_bytes()
             except FileNotFoundError:
                 return None
-            except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as err:
-                raise ArtifactError(
-                    f"The checkpoint {self._state_path} is damaged: remove it, and the trial starts anew."
-                ) from err
-        return cast(dict[str, Any], state)
+            except OSError as err:
+                raise ArtifactError(f"The checkpoint {self._state_path} cannot be read: {err.strerror}.") from err
+        content = memoryview(stored)[_HASH_BYTES:]
+        # torch.load notices a file that was cut off, but seldom a changed bit: it would go on with other weights.
+        if stored[:_HASH_BYTES] != _hash(content):
+            raise ArtifactError(f"The checkpoint {self._state_path} is damaged.")
+        return cast(dict[str, Any], torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
 
     @property
     def _state_path(self) -> Path:
@@ -107,3 +115,7 @@ class CheckpointStore:
                 with replacing(record) as file:
                     file.write(str(self.attempt).encode())
             yield
+
+
+def _hash(content: memoryview) -> bytes:
+    return hashlib.blake2b(content, digest_size=_HASH_BYTES).digest()

@@ -33,14 +33,18 @@ class Learner:
         settings: model, optimiser and precision.
         mix: may bring modules of its own, which are trained and saved along.
         device: where everything lives.
+        n_parts: into how many parts a mixed batch is split for its way through the model, where memory is short.
 
     Raises:
         UnknownNameError, ModelError: as `automix.training.models.build_model`; or the policy looks into the model and
             cannot.
     """
 
-    def __init__(self, data: DataSet, settings: TrainSettings, mix: PolicyMixer, device: torch.device) -> None:
+    def __init__(
+        self, data: DataSet, settings: TrainSettings, mix: PolicyMixer, device: torch.device, n_parts: int = 1
+    ) -> None:
         self.device = device
+        self.n_parts = n_parts
         self._amp = settings.amp
         model = build_model(
             settings.model,
@@ -73,20 +77,24 @@ class Learner:
         """Run the model on images (B, C, H, W); returns (B, K)."""
         return cast(Tensor, self.model(images.contiguous(memory_format=torch.channels_last)))
 
-    def update(self, loss: Tensor, step: int) -> None:
-        """Take one step of the optimiser; ``step`` counts from 0 over the whole training."""
-        self.optimizer.zero_grad(set_to_none=True)
+    def add_gradient(self, loss: Tensor) -> None:
+        """Add a loss's gradient to what the next step goes by."""
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+
+    def update(self, step: int) -> None:
+        """Take one step of the optimiser; ``step`` counts from 0 over the whole training."""
         self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         if self.ema is not None:
             self.ema.update(self.model, step=step + 1)
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to go on, as a checkpoint can hold it."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
+        return {"n_parts": self.n_parts, **{name: part.state_dict() for name, part in self._parts().items()}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Go on from what `state` returned; a batch that had to be split stays split."""
+        self.n_parts = max(self.n_parts, state["n_parts"])
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
 

@@ -7,10 +7,13 @@ interrupted between two epochs and resumed ends as one that was not.
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -69,42 +72,95 @@ def train(
             takes five times as long as judging on clean ones.
 
     Raises:
-        NonFiniteLoss, OutOfMemory: the training cannot be finished with these settings.
+        NonFiniteLoss: the training cannot be finished with these settings.
+        OutOfMemory: likewise; not even with every mixed batch in two halves, which is tried once. Mixing and steps of
+            the optimiser remain those of the whole batch; batch normalisation sees the halves.
         StaleAttempt: a newer attempt has taken over the checkpoints.
         StudyError: the checkpoints belong to another training.
         AutomixError: the policy, the model or the device does not fit.
     """
+    notes: list[str] = []
+    attempt = partial(
+        _attempt,
+        data,
+        document,
+        settings,
+        registry=registry,
+        on_epoch=on_epoch,
+        checkpoints=checkpoints,
+        should_stop=should_stop,
+        artifacts=artifacts,
+        robust=robust,
+        notes=notes,
+    )
+    try:
+        return attempt(n_parts=1)
+    except torch.cuda.OutOfMemoryError as err:
+        _note(notes, f"Out of memory; goes on with every batch in two halves. ({_first_line(err)})")
+    # Here and not in the handler: while an exception is handled, the frames that raised it keep their tensors.
+    gc.collect()
+    torch.cuda.empty_cache()
+    try:
+        return attempt(n_parts=2)
+    except torch.cuda.OutOfMemoryError as err:
+        raise OutOfMemory(
+            f"{settings.device!r} has too little memory for {settings.model!r} with batches of {settings.batch_size} "
+            f"images of {data.image_size[0]} x {data.image_size[1]} px, also in two halves: take a smaller "
+            f"`--batch-size`, `--image-size` or model. ({_first_line(err)})"
+        ) from err
+
+
+def _attempt(
+    data: DataSet,
+    document: PolicyDocument,
+    settings: TrainSettings,
+    *,
+    registry: Registry,
+    on_epoch: Callable[[EpochReport], Decision] | None,
+    checkpoints: CheckpointStore | None,
+    should_stop: Callable[[], bool] | None,
+    artifacts: ArtifactStore | None,
+    robust: bool,
+    notes: list[str],
+    n_parts: int,
+) -> TrainResult:
+    """Train from the last checkpoint to the end; what is out of the ordinary goes into ``notes``."""
     device = choose_device(settings.device)
     metrics = {name: registry.get("metric", name).obj for name in registry.names("metric")}
     identity = identify(data, document, settings)
     _log.info("training %s with policy %s on %s", settings.model, document.title(), device)
-    try:
-        mix = make_mixer(data, document, settings, registry, device, artifacts)
-        batches = Batches.open(data, settings, mix, device)
-        learner = Learner(data, settings, mix, device)
-        robustness = Robustness(data, data.splits["val"], settings, mix, device) if robust else None
-        history = resume(checkpoints, learner, identity)
-        for epoch in range(len(history), settings.epochs):
-            if should_stop is not None and should_stop():
-                return _result("stopped", history, mix, learner)
-            report = _run_epoch(learner, mix, batches, settings, epoch, metrics, robustness)
-            is_best = history.add(report)
-            decision = "continue" if on_epoch is None else on_epoch(report)
-            if decision == "prune":
-                return _result("pruned", history, mix, learner)
-            if checkpoints is not None:
-                if is_best:
-                    checkpoints.save_best(learner.evaluated, make_card(data, settings, mix, report.metrics))
-                state = {"learner": learner.state(), "history": history.state(), "identity": identity}
-                checkpoints.save(state, report.epoch)
-            if decision == "stop" and report.epoch < settings.epochs:
-                return _result("stopped", history, mix, learner)
-    except torch.cuda.OutOfMemoryError as err:
-        raise OutOfMemory(
-            f"{device} has too little memory for {settings.model!r} with batches of {settings.batch_size} images of "
-            f"{data.image_size[0]} x {data.image_size[1]} px: take a smaller `--batch-size`, `--image-size` or model."
-        ) from err
+    mix = make_mixer(data, document, settings, registry, device, artifacts)
+    batches = Batches.open(data, settings, mix, device)
+    learner = Learner(data, settings, mix, device, n_parts)
+    robustness = Robustness(data, data.splits["val"], settings, mix, device) if robust else None
+    history = resume(checkpoints, learner, identity, partial(_note, notes))
+    for epoch in range(len(history), settings.epochs):
+        if should_stop is not None and should_stop():
+            return _result("stopped", history, mix, learner)
+        report = _run_epoch(learner, mix, batches, settings, epoch, metrics, robustness)
+        report = replace(report, notes=tuple(notes))
+        notes.clear()
+        is_best = history.add(report)
+        decision = "continue" if on_epoch is None else on_epoch(report)
+        if decision == "prune":
+            return _result("pruned", history, mix, learner)
+        if checkpoints is not None:
+            if is_best:
+                checkpoints.save_best(learner.evaluated, make_card(data, settings, mix, report.metrics))
+            state = {"learner": learner.state(), "history": history.state(), "identity": identity}
+            checkpoints.save(state, report.epoch)
+        if decision == "stop" and report.epoch < settings.epochs:
+            return _result("stopped", history, mix, learner)
     return _result("complete", history, mix, learner)
+
+
+def _note(notes: list[str], note: str) -> None:
+    _log.warning("%s", note)
+    notes.append(note)
+
+
+def _first_line(err: BaseException) -> str:
+    return str(err).strip().partition("\n")[0]
 
 
 def _run_epoch(
@@ -140,6 +196,7 @@ def _run_epoch(
         "cost/epoch_s": trained_s,
         "cost/cpu_s": cpu_s,
         "cost/img_s": n_images / trained_s,
+        **({"cost/batch_parts": float(learner.n_parts)} if learner.n_parts > 1 else {}),
     }
     return EpochReport(
         epoch=epoch + 1,
@@ -176,15 +233,18 @@ def _train_epoch(
                 model=learner.model,
                 maps=batches.maps.at(epoch, step, index),
             )
-            with mixing.watching():
-                logits = learner.logits(mixing.mixed.images)
-            loss = mix.criterion(mixing, logits)
-        learner.update(loss, done)
-
-        rows = len(logits)
-        loss_sum += loss.detach() * rows
-        hit_sum += _hit_weight(logits.detach(), labels, mixing.mixed)
-        n_images, n_rows = n_images + len(images), n_rows + rows
+        for part in mixing.parts(learner.n_parts):
+            with learner.autocast():
+                with part.watching():
+                    logits = learner.logits(part.mixed.images)
+                loss = mix.criterion(part, logits)
+            rows = len(logits)
+            learner.add_gradient(loss * (rows / len(mixing.mixed.sources)))
+            loss_sum += loss.detach() * rows
+            hit_sum += _hit_weight(logits.detach(), labels, part.mixed)
+            n_rows += rows
+        learner.update(done)
+        n_images += len(images)
     return float(loss_sum) / n_rows, float(hit_sum) / n_rows, n_images
 
 

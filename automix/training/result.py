@@ -28,9 +28,10 @@ class EpochReport:
             plugins; ``val/robustness`` where asked for; ``train/loss``; ``train/mixed_top1``, the label weight of the
             predicted class, averaged over the mixed images; ``train/clean_top1``, on some unmixed training images with
             the labels trained on; ``lr`` at the epoch's last step; ``cost/epoch_s``, ``cost/cpu_s`` and ``cost/img_s``
-            of the training part.
+            of the training part; ``cost/batch_parts`` where memory was short and batches are split.
         seconds: evaluation included.
         images_per_s: of the training part.
+        notes: what was out of the ordinary since the last report, for people.
     """
 
     epoch: int
@@ -38,6 +39,7 @@ class EpochReport:
     metrics: Mapping[str, float]
     seconds: float
     images_per_s: float
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as a checkpoint holds them."""

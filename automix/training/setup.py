@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from automix.artifacts import make_ready
 from automix.artifacts.travelling import NoStore
-from automix.errors import StudyError
+from automix.errors import ArtifactError, StudyError
 from automix.mixing import ArtifactStore, LabelledBatch, PrepareContext
 from automix.policy.compile import compile_policy
 from automix.training.batches import plain_batches, shuffled_batches
@@ -93,13 +93,25 @@ def identify(data: DataSet, document: PolicyDocument, settings: TrainSettings) -
     return {"policy": document.key(), "data": data.fingerprint.content_hash, **lasting}
 
 
-def resume(checkpoints: CheckpointStore | None, learner: Learner, identity: Mapping[str, Any]) -> History:
+def resume(
+    checkpoints: CheckpointStore | None, learner: Learner, identity: Mapping[str, Any], tell: Callable[[str], None]
+) -> History:
     """Bring the learner to where the checkpoint was made, if there is one; returns the epochs finished by then.
+
+    Args:
+        checkpoints: where to look.
+        learner: freshly made.
+        identity: from `identify`.
+        tell: told where there is one that cannot be used; the training then starts from its first epoch.
 
     Raises:
         StudyError: the checkpoint belongs to another training.
     """
-    state = checkpoints.load() if checkpoints is not None else None
+    try:
+        state = checkpoints.load() if checkpoints is not None else None
+    except ArtifactError as err:
+        tell(f"{err} The training starts again from its first epoch.")
+        return History()
     if checkpoints is None or state is None:
         return History()
     if different := sorted(key for key in identity if state["identity"].get(key) != identity[key]):

@@ -101,6 +101,7 @@ class FakeReport:
     n_epochs: int
     metrics: dict[str, float]
     seconds: float = 0.05
+    notes: tuple[str, ...] = ()
 
 
 def metrics_of(document: PolicyDocument, epoch: int) -> dict[str, float]:

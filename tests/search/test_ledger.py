@@ -129,3 +129,23 @@ def test_opening_says_nothing_and_leaves_optunas_verbosity(folder, capfd):
     Ledger(optuna_storage(folder.optuna_file), "study", create=True)
     assert capfd.readouterr() == ("", "")
     assert optuna.logging.get_verbosity() == before
+
+
+def test_a_policy_that_failed_teaches_the_sampler_as_the_worst_that_finished(ledger, proposal):
+    good, bad = (ledger.open(slot, proposal, worker=1) for slot in (0, 1))
+    ledger.fail(bad, "The loss became nan.")
+    assert [trial.state for trial in ledger.lessons()] == [TrialState.RUNNING, TrialState.FAIL]
+    ledger.complete(ledger.add_epochs(good, CURVE))
+    seen = ledger.lessons()
+    assert [(trial.state, trial.value) for trial in seen] == [(TrialState.COMPLETE, 0.75)] * 2
+    assert seen[1].user_attrs["policy"] == proposal.policy
+    assert ledger.slots()[1].state is SlotState.FAILED
+
+
+def test_notes_of_a_trial_are_kept_once_and_go_along_with_its_slot(ledger, proposal):
+    record = ledger.add_notes(ledger.open(0, proposal, worker=1), ["odd"])
+    record = ledger.add_notes(record, ["odd", "odder"])
+    assert ledger.slots()[0].notes == record.notes == ("odd", "odder")
+    ledger.study.tell(record.trial, state=TrialState.FAIL)
+    again = ledger.adopt(ledger.slots()[0], worker=2)
+    assert (again.trial, ledger.slots()[0].notes) == (1, ("odd", "odder"))

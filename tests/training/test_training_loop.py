@@ -257,7 +257,9 @@ def test_full_gpu_says_what_to_make_smaller(
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Learner, "logits", full)
-    with pytest.raises(OutOfMemory, match=r"'automix_resnet8' with batches of 16 images of 8 x 8 px: take a smaller"):
+    with pytest.raises(
+        OutOfMemory, match=r"'automix_resnet8' with batches of 16 images of 8 x 8 px, also in two halves"
+    ):
         train(digits(), NONE, SETTINGS, registry=registry)
 
 
