@@ -11,6 +11,7 @@ from automix.goal import GOALS, Goal, goal_of
 from automix.training import metrics
 from automix.verdict import Arm, Subject, Verdict, advice, choose, decide, details, record, sentence
 from automix.verdict.decision import arms_to_test
+from automix.verdict.facts import tags_and_metrics
 from automix.verdict.scores import METRICS, Answers, Scores, answers_of
 from automix.verdict.statistics import LEVEL, level_of, paired_difference
 
@@ -221,3 +222,17 @@ def test_record_of_a_policy_file_is_plain(winner: float) -> None:
     assert json.loads(json.dumps(found)) == found
     assert found["seeds"] == 3
     assert found["gain"][1] <= found["gain"][0] <= found["gain"][2]
+
+
+def test_run_of_the_study_shows_what_was_found_and_the_gain_where_there_is_one() -> None:
+    found = verdict(0.85, 0.70)
+    assert found.gain is not None
+    tags, metrics = tags_and_metrics(found)
+    assert tags == {"automix.verdict": "helps", "automix.winner": "slot 4 a=1"}
+    assert metrics == {
+        "gain/test_top1": found.gain.mean,
+        "gain/test_top1_low": found.gain.low,
+        "gain/test_top1_high": found.gain.high,
+    }
+    nothing = verdict(0.9, 0.7, arms=(arm("none", 0.9, 0.9, 0.9), GOOD, DEFAULT))
+    assert tags_and_metrics(nothing) == ({"automix.verdict": "do_not_mix", "automix.winner": "none a=1"}, {})
