@@ -30,8 +30,8 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
         command.upgrade(config, revision)
     except CommandError as error:
         raise StorageError(
-            f"Expected a database of schema {newest_schema()} or older in {connection.engine.url.database!r}, but: {error}. "
-            f"It was written by a newer automix: update automix, or choose another folder with --work."
+            f"Expected a database of schema {newest_schema()} or older in {connection.engine.url.database!r}, but: "
+            f"{error}. It was written by a newer automix: update automix, or choose another folder with --work."
         ) from error
 
 
