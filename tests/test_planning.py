@@ -16,7 +16,10 @@ def test_same_request_finds_its_study_again(make_plan: Plan) -> None:
     assert make_plan().config.name == make_plan().config.name
 
 
-@pytest.mark.parametrize("change", [{"trials": 9}, {"workers": 1}, {"budget": "2h"}, {"confirm": 2}])
+@pytest.mark.parametrize(
+    "change",
+    [{"trials": 9}, {"workers": 1}, {"budget": "2h"}, {"confirm": 2}, {"final_epochs": 300}, {"fidelity": "epochs:1"}],
+)
 def test_what_may_change_from_start_to_start_keeps_the_study(make_plan: Plan, change: dict[str, Any]) -> None:
     assert make_plan(**change).config.name == make_plan().config.name
 
@@ -26,10 +29,43 @@ def test_results_may_go_elsewhere_the_next_time(make_plan: Plan, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "change", [{"epochs": 3}, {"lr": 0.1}, {"seed": 5}, {"space": "default"}, {"batch_size": 8}, {"limit": 90}]
+    "change",
+    [
+        {"epochs": 3},
+        {"lr": 0.1},
+        {"seed": 5},
+        {"space": "default"},
+        {"batch_size": 8},
+        {"limit": 90},
+        {"goal": "log_loss"},
+        {"fidelity": "images:0.5"},
+    ],
 )
 def test_what_decides_a_value_makes_another_study(make_plan: Plan, change: dict[str, Any]) -> None:
     assert make_plan(**change).config.name != make_plan().config.name
+
+
+def test_goal_and_fidelity_reach_the_study(make_plan: Plan) -> None:
+    plan = make_plan(goal="calibration", fidelity="epochs:0.5", epochs=40, final_epochs=200)
+    assert (plan.config.goal, plan.config.fidelity) == ("calibration", {"axis": "epochs", "share": 0.5})
+    assert (plan.config.n_epochs, plan.settings.epochs) == (20, 40)
+    assert "biased against" in plan.warnings[0]
+    assert set(plan.warnings) <= set(plan.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"goal": "acuracy"}, "Did you mean 'accuracy'"),
+        ({"fidelity": "half"}, "--fidelity"),
+        ({"final_epochs": 0}, "--final-epochs"),
+    ],
+)
+def test_goal_and_fidelity_that_do_not_exist_are_refused(
+    make_plan: Plan, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(AutomixError, match=message):
+        make_plan(**options)
 
 
 def test_no_mixing_is_the_first_arm_and_equal_arms_are_trained_once(make_plan: Plan) -> None:

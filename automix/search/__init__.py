@@ -7,6 +7,9 @@
     slots.py        who works on which slot; recovery
     sampler.py      what to try next
     pruning.py      when to end a trial early
+    fidelity.py     how much of a whole training a trial gets, and what that tells of the whole
+    ranks.py        how alike two orders are
+    pareto.py       the trials that nobody beats in two goals
     projection.py   a slot as MLflow shows it
     objective.py    one slot, from policy to result
     bench.py        what a worker works with

@@ -35,10 +35,12 @@ COST_OVERHEAD: Final = "cost/overhead"
 """Processor time of an epoch over that of the no-mixing arm, minus one."""
 COST_TOTAL_S: Final = "cost/total_s"
 
-# Of a study's run, once there is a verdict: test top-1 of the winner minus that of no mixing, and its interval.
-GAIN: Final = "gain/test_top1"
-GAIN_LOW: Final = "gain/test_top1_low"
-GAIN_HIGH: Final = "gain/test_top1_high"
+# Of a study's run, once there is a verdict.
+GAIN: Final = "gain/test_"
+"""Prefix; what the study's goal is measured by follows ("top1"): the winner minus no mixing on test."""
+GAIN_LOW: Final = "_low"
+"""Ending of the name of the interval's lower end."""
+GAIN_HIGH: Final = "_high"
 
 # The parameter that every run has; the others are named by the search space (`alpha.cutmix`).
 MIXER: Final = "mixer"

@@ -60,6 +60,7 @@ class ZooEntry(_Strict):
         val_top1: what it reached on the validation images.
         val_top1_none: what no mixing reached in the same study.
         epochs: of a trial.
+        fidelity: share of a whole training that a trial had, as ``--fidelity`` takes it.
         model: that was trained.
         study: its name.
         study_id: tells studies of one name apart.
@@ -76,6 +77,7 @@ class ZooEntry(_Strict):
     study: str
     study_id: str
     finding: Finding = ""
+    fidelity: str = "full"
     automix: str = ""
 
     @property

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from automix.policy import PolicyDocument
+from automix.search.fidelity import FULL, Fidelity
 from automix.search.leaderboard import NO_MIXING
 from automix.search.ledger import SlotState
 from automix.storage import DataSetRecord, ResultRecord, Store, StudyRecord
@@ -35,9 +36,13 @@ class Winner:
     source: str = ""
 
     @property
-    def rank(self) -> tuple[int, float]:
-        """Sorts the winners on one data set: those that fresh seeds confirmed first, then by gain."""
-        return _TRUST[self.entry.finding], -self.entry.gain
+    def rank(self) -> tuple[int, bool, float]:
+        """Sorts the winners on one data set: by what fresh seeds said, then whole trainings before shares, then gain.
+
+        Fresh seeds always have the whole training.
+        """
+        is_small = not self.entry.finding and self.entry.fidelity != str(FULL)
+        return _TRUST[self.entry.finding], is_small, -self.entry.gain
 
 
 def all_winners(store: Store) -> list[Winner]:
@@ -90,6 +95,7 @@ def _entries(store: Store, study: StudyRecord) -> Iterator[ZooEntry]:
                 study=study.name,
                 study_id=study.config["study_id"],
                 finding=finding,
+                fidelity=str(Fidelity.of(study.config.get("fidelity", asdict(FULL)))),
                 automix=study.config["versions"].get("automix", ""),
             )
 

@@ -75,6 +75,13 @@ def test_what_was_fitted_to_the_data_stays_behind(store, remember):
     }
 
 
+def test_what_won_with_a_share_of_the_training_stands_behind_what_won_with_all_of_it(store, remember):
+    remember("small", [(MIXUP, 0.9)], fidelity={"axis": "images", "share": 0.25})
+    remember("whole", [(CUTMIX, 0.6)])
+    winners = sorted(all_winners(store), key=lambda winner: winner.rank)
+    assert [(one.entry.study, one.entry.fidelity) for one in winners] == [("whole", "full"), ("small", "images:0.25")]
+
+
 def test_a_policy_that_needs_files_stays_behind(store, remember):
     remember("s", [(MIXUP.model_copy(update={"files": {"curve.json": "0" * 64}}), 0.9)])
     assert all_winners(store) == []
