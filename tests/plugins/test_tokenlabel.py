@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 import automix.training.nets  # noqa: F401  (registers automix_vit_mini)
 from automix.errors import ModelError, PolicyError
 from automix.mixing import Batch, BoxMixer, BoxPlan, MixedBatch, Observed, ReversePairing
-from automix.mixing.probes import anatomy, watch_attention
+from automix.mixing.probes import BlockAttention, anatomy, watch_attention
 from automix.policy import PolicyDocument, compile_policy
 from automix.registry import Registry
 from automix_tokenlabel.functional import aligned, attended_weights, blended, cell_shares, start_tokens
@@ -445,3 +446,23 @@ def test_a_gpu_finds_the_same_weights(rule: Any, make: Callable[[], nn.Module]) 
     moved = mixer.apply(batch.images.to(cuda), mixed.plan)
     there = Batch(batch.images.to(cuda), batch.labels.to(cuda), K)
     torch.testing.assert_close(followed(rule, model.to(cuda), moved, there).cpu(), here, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("rule", [TransMix(), TLAlign()])
+@pytest.mark.parametrize("make", [vit, swin])
+def test_no_more_than_the_map_of_one_block_is_kept(rule: Any, make: Callable[..., nn.Module]) -> None:
+    size = 32 if make is vit else 56
+    model = make(size=size)
+    mixed, batch = mixed_of(size, (0, 0, size // 2, size))
+    follower = rule.follow(mixed, batch, anatomy(model))
+    alive: list[weakref.ref[Tensor]] = []
+
+    def see(attention: BlockAttention) -> None:
+        assert all(earlier() is None for earlier in alive)
+        alive.append(weakref.ref(attention.weights))
+        follower.see(attention)
+
+    with watch_attention(model, see, follower.blocks):
+        model(mixed.images)
+    assert len(alive) == len(follower.blocks)
+    assert alive[-1]() is None
