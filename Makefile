@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: quickstart setup check test benchmarks controls clean
+.PHONY: quickstart setup check test faults benchmarks controls clean
 
 quickstart: setup
 	$(BIN)/automix search --data digits --preset smoke
@@ -28,6 +28,10 @@ check: setup
 
 test: check
 	$(BIN)/pytest $(PYTEST_FLAGS)
+
+# Kills the real command at random moments and compares with a search that nobody disturbed: half an hour.
+faults: setup
+	$(BIN)/pytest -s tests/faults --real-kills 24
 
 benchmarks: setup
 	for name in kernels loss training_step bookkeeping; do $(BIN)/python benchmarks/$$name.py || exit 1; done

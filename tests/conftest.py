@@ -23,6 +23,11 @@ class Outcome:
     err: str
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make faults` kill more often than every run of the tests does."""
+    parser.addoption("--real-kills", type=int, default=3, help="kills of the real command in tests/faults")
+
+
 Cli = Callable[..., Outcome]
 
 

@@ -7,17 +7,17 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 from automix.errors import StudyError
 from automix.search.folder import StopMode, StudyFolder
 from automix.search.interrupts import Interrupts
-from automix.search.launch import Fleet, Machine
+from automix.search.launch import DeadWorker, Fleet, Machine
+from automix.search.locks import holder_of
 from automix.search.protocol import EXIT_REFUSED
-from automix.search.rounds import Confirmed, ConfirmPlan, Round
+from automix.search.rounds import Confirmed, ConfirmPlan, Round, note_of
 from automix.search.slots import MAX_CRASHES
+from automix.search.watchdog import Watchdog, patience_s
 
 __all__ = ["confirm_command", "run_confirm_stage"]
 
@@ -64,7 +64,7 @@ def run_confirm_stage(
         f"Training {n_policies} policies again on {len(plan.seeds)} fresh seeds: {_left(rounds, machine, expected_s)}."
     )
     with Interrupts() as interrupts:
-        _watch(_Watch(rounds, folder, machine, fleet, announce, interrupts))
+        _Stage(rounds, folder, machine, fleet, announce, expected_s).run(interrupts)
     _tidy(rounds)
     return all(one.result() is not None for one in rounds)
 
@@ -81,60 +81,86 @@ def confirm_command(folder: StudyFolder) -> list[str]:
     return [sys.executable, "-m", "automix.search.confirm_worker", str(folder.work.absolute()), folder.name]
 
 
-@dataclass(frozen=True)
-class _Watch:
-    rounds: Sequence[Round]
-    folder: StudyFolder
-    machine: Machine
-    fleet: Fleet
-    announce: Callable[[str], None]
-    interrupts: Interrupts
+class _Stage:
+    """Starts workers, replaces those that die or stand still, passes on that they shall stop, tells what is done."""
 
+    def __init__(
+        self,
+        rounds: Sequence[Round],
+        folder: StudyFolder,
+        machine: Machine,
+        fleet: Fleet,
+        announce: Callable[[str], None],
+        expected_s: float | None,
+    ) -> None:
+        self._rounds = rounds
+        self._folder = folder
+        self._machine = machine
+        self._fleet = fleet
+        self._announce = announce
+        self._patience_s = patience_s(expected_s or 0.0)
+        self._watchdog = Watchdog()
+        self._told = {one.path for one in rounds if one.result() is not None}
+        self._is_stopping = False
+        self._crashes = 0
+        self._reached: tuple[object, ...] = ()
 
-def _watch(watch: _Watch) -> None:
-    told = {one.path for one in watch.rounds if one.result() is not None}
-    crashes, is_stopping = 0, False
-    reached: tuple[object, ...] = ()
-    try:
-        watch.fleet.start_all()
-        while len(watch.fleet):
-            time.sleep(_POLL_S)
-            if watch.interrupts.count > 1:
-                watch.fleet.kill()
-            elif watch.interrupts.count and not is_stopping:
-                is_stopping = True
-                watch.folder.request_stop(StopMode.AFTER_EPOCH)
-                watch.announce("Stopping after the epochs in progress; the same command goes on from there.")
-            for dead in watch.fleet.reap():
-                if dead.code == EXIT_REFUSED:
-                    raise StudyError(f"Worker {dead.worker} cannot go on: {watch.fleet.last_words(dead.worker)}")
-                if dead.code == 0:
-                    continue
-                # A policy that kills its workers fails after three; these do not even get to one.
-                now = tuple(one.progress() for one in watch.rounds)
-                crashes, reached = (crashes + 1 if now == reached else 1), now
-                if crashes > MAX_CRASHES:
-                    words, log = watch.fleet.last_words(dead.worker), watch.folder.worker_log(dead.worker)
-                    raise StudyError(
-                        f"Workers die in training on fresh seeds ({dead.cause()}): {words} More is in {str(log)!r}."
-                    )
-                if not is_stopping:
-                    watch.fleet.start(dead.worker)
-            _tell(watch, told)
-    finally:
-        watch.fleet.kill()
-    _tell(watch, told)
+    def run(self, interrupts: Interrupts) -> None:
+        """Watch until no worker is left."""
+        try:
+            self._fleet.start_all()
+            while len(self._fleet):
+                time.sleep(_POLL_S)
+                self._heed(interrupts)
+                self._end_those_that_stand_still()
+                for dead in self._fleet.reap():
+                    self._replace(dead)
+                self._tell()
+        finally:
+            self._fleet.kill()
+        self._tell()
 
+    def _heed(self, interrupts: Interrupts) -> None:
+        if interrupts.count > 1:
+            self._fleet.kill()
+        elif interrupts.count and not self._is_stopping:
+            self._is_stopping = True
+            self._folder.request_stop(StopMode.AFTER_EPOCH)
+            self._announce("Stopping after the epochs in progress; the same command goes on from there.")
 
-def _tell(watch: _Watch, told: set[Path]) -> None:
-    """Announce the trainings that have finished since the last call."""
-    for one in watch.rounds:
-        result = None if one.path in told else one.result()
-        if result is None:
-            continue
-        told.add(one.path)
-        left = "" if len(told) == len(watch.rounds) else f"; {_left(watch.rounds, watch.machine)}"
-        watch.announce(f"[{len(told)}/{len(watch.rounds)}] {_line(one, result)}{left}")
+    def _end_those_that_stand_still(self) -> None:
+        held = {holder_of(one.lock_file): one.progress() for one in self._rounds if one.result() is None}
+        signs = {worker: held.get(note_of(pid), time.monotonic()) for worker, pid in self._fleet.pids().items()}
+        for worker in self._watchdog.overdue(signs, self._patience_s):
+            self._fleet.kill_one(worker)
+            self._announce(f"Worker {worker} has not moved for {self._patience_s:.0f} s and is ended.")
+
+    def _replace(self, dead: DeadWorker) -> None:
+        if dead.code == 0:
+            return
+        if dead.code == EXIT_REFUSED:
+            raise StudyError(f"Worker {dead.worker} cannot go on: {self._fleet.last_words(dead.worker)}")
+        # A policy that kills its workers fails after three; these do not even get to one.
+        now = tuple(one.progress() for one in self._rounds)
+        self._crashes, self._reached = (self._crashes + 1 if now == self._reached else 1), now
+        words = self._fleet.last_words(dead.worker)
+        if self._crashes > MAX_CRASHES:
+            log = str(self._folder.worker_log(dead.worker))
+            raise StudyError(f"Workers die in training on fresh seeds ({dead.cause()}): {words} More is in {log!r}.")
+        self._announce(f"Worker {dead.worker} died ({dead.cause()}) and is replaced; it last said: {words}")
+        if not self._is_stopping:
+            self._fleet.start(dead.worker)
+
+    def _tell(self) -> None:
+        """Announce the trainings that have finished since the last call."""
+        for one in self._rounds:
+            result = None if one.path in self._told else one.result()
+            if result is None:
+                continue
+            self._told.add(one.path)
+            n_done, n_all = len(self._told), len(self._rounds)
+            left = "" if n_done == n_all else f"; {_left(self._rounds, self._machine)}"
+            self._announce(f"[{n_done}/{n_all}] {_line(one, result)}{left}")
 
 
 def _line(one: Round, result: Confirmed) -> str:

@@ -27,7 +27,7 @@ from automix.search.config import StudyConfig, load_config
 from automix.search.folder import StudyFolder
 from automix.search.locks import try_lock
 from automix.search.protocol import ENV_SESSION, EXIT_REFUSED
-from automix.search.rounds import Confirmed, ConfirmPlan, Round
+from automix.search.rounds import Confirmed, ConfirmPlan, Round, note_of
 from automix.search.slots import MAX_CRASHES, died_too_often
 from automix.search.stopping import StopFlag
 from automix.training.batches import evaluation_loader
@@ -110,7 +110,7 @@ def _take(one: Round, train_one: TrainRound, should_stop: Callable[[], bool]) ->
     """Train a policy on a seed if that is to be done and nobody does it; returns whether it was ours."""
     if should_stop() or one.result() is not None:
         return False
-    lock = try_lock(one.lock_file, f"process {os.getpid()}")
+    lock = try_lock(one.lock_file, note_of(os.getpid()))
     if lock is None:
         return False
     with lock:

@@ -26,7 +26,7 @@ from automix.mixing.random import seed_of
 from automix.search.folder import StudyFolder, replace_text
 from automix.tracking import keys
 
-__all__ = ["ConfirmPlan", "Confirmed", "Entrant", "Round", "fresh_seeds"]
+__all__ = ["ConfirmPlan", "Confirmed", "Entrant", "Round", "fresh_seeds", "note_of"]
 
 _SEED_RANGE = 2**31
 
@@ -172,10 +172,12 @@ class ConfirmPlan:
     Attributes:
         entrants: no mixing among them.
         seeds: fresh ones.
+        chosen: keys of policies that a user named, which take part whatever their rank.
     """
 
     entrants: tuple[Entrant, ...]
     seeds: tuple[int, ...]
+    chosen: tuple[str, ...] = ()
 
     def rounds(self, folder: StudyFolder) -> list[Round]:
         """List the trainings, seed by seed, so that whatever is done is paired as far as it goes."""
@@ -194,7 +196,13 @@ class ConfirmPlan:
             FileNotFoundError: there is none.
         """
         values = json.loads((_home(folder) / "plan.json").read_text(encoding="utf-8"))
-        return cls(tuple(Entrant(**one) for one in values["entrants"]), tuple(values["seeds"]))
+        entrants = tuple(Entrant(**one) for one in values["entrants"])
+        return cls(entrants, tuple(values["seeds"]), tuple(values.get("chosen", ())))
+
+
+def note_of(pid: int) -> str:
+    """Return what a worker writes into the lock of the training that it is at."""
+    return f"process {pid}"
 
 
 def fresh_seeds(study_seed: int, n: int) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ from automix.search.reading import result_of
 from automix.search.result import SearchResult
 from automix.search.successor import take_over
 from automix.search.supervisor import Ending, Listener, Supervisor
+from automix.storage import optuna_errors
 from automix.tracking import Tracker, artifact_root, tracking_uri
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ Export = Callable[[SearchResult], Path | None]
 """Writes results to ``out`` while the study is still locked; returns the policy file."""
 
 
+@optuna_errors()
 def run_search(
     asked: StudyConfig,
     *,

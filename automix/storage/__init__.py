@@ -5,7 +5,7 @@ SQLAlchemy is imported here; import this package inside commands, never at the t
 
 from automix.storage.lock import exclusive
 from automix.storage.models import DataSetRecord, ImportRecord, PolicyRecord, ResultRecord, StudyRecord
-from automix.storage.optuna_store import optuna_storage
+from automix.storage.optuna_store import optuna_errors, optuna_storage
 from automix.storage.sqlite import prepare_sqlite, sqlite_path, sqlite_url
 from automix.storage.store import Store
 
@@ -17,6 +17,7 @@ __all__ = [
     "Store",
     "StudyRecord",
     "exclusive",
+    "optuna_errors",
     "optuna_storage",
     "prepare_sqlite",
     "sqlite_path",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,24 @@ from automix.storage.sqlite import prepare_sqlite, sqlite_connect_args, sqlite_p
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-__all__ = ["optuna_storage"]
+__all__ = ["optuna_errors", "optuna_storage"]
+
+
+@contextmanager
+def optuna_errors() -> Iterator[None]:
+    """Turn what Optuna's storage raises inside the block (or function, as a decorator) into a StorageError.
+
+    The disk may be full, or somebody may hold the database for longer than we wait.
+    """
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        yield
+    except StorageInternalError as err:
+        reason = str(err.__cause__ or err).partition("\n")[0]
+        raise StorageError(
+            f"Optuna's database cannot be used: {reason}. The same command goes on once it can."
+        ) from err
 
 
 def optuna_storage(where: Path | str) -> RDBStorage:

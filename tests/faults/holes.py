@@ -1,8 +1,8 @@
 """Named moments at which a process of a search is killed, and how: no code of automix knows of them.
 
-A shot wraps a function of the process that it is meant for; at its n-th call the process kills itself, or its whole
-process group, with SIGKILL. So the moment is exact, and nothing of Python runs after it. A shot without a hole is a
-timer: the kernel ends the process between any two instructions.
+A shot wraps a function of the process that it is meant for; at its n-th call the process sends itself, or its whole
+process group, SIGKILL or another signal. So the moment is exact, and after SIGKILL nothing of Python runs. A shot
+without a hole is a timer: the kernel ends the process between any two instructions.
 """
 
 from __future__ import annotations
@@ -83,20 +83,28 @@ CONFIRM_SUPERVISOR = {
     "after the plan is written": Hole("automix.search.rounds:ConfirmPlan.save", "after"),
     **_around("a worker is started", "automix.search.launch:Fleet.start"),
 }
-ALL = {**DATABASES, **FILES, **WORKER, **SUPERVISOR, **CONFIRM_WORKER, **CONFIRM_SUPERVISOR}
+STAGES = {
+    "while the cost is measured": Hole("automix.costing:measure_cost", "before"),
+    "between search and results": Hole("automix.search.run:show_results", "before"),
+    "while results are written": Hole("automix.api:export_results", "before"),
+    "while it comes to a verdict": Hole("automix.confirming:decide", "before"),
+}
+"""Moments of the real command at which somebody may press Ctrl-C."""
+ALL = {**DATABASES, **FILES, **WORKER, **SUPERVISOR, **CONFIRM_WORKER, **CONFIRM_SUPERVISOR, **STAGES}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
     """How a process dies: at the ``count``-th call of a hole, or after ``after_s`` seconds where ``hole`` is empty.
 
-    ``is_group`` says that its whole process group dies with it.
+    ``is_group`` says that its whole process group dies with it; ``number`` is the signal.
     """
 
     hole: str = ""
     count: int = 1
     after_s: float = 0.0
     is_group: bool = False
+    number: int = signal.SIGKILL
 
     def arm(self, journal: Path, who: str) -> None:
         """Aim at this process; it writes a line to ``journal`` before it dies in a hole."""
@@ -118,20 +126,23 @@ class Shot:
             left -= 1
             if left:
                 return function(*args, **kwargs)
+            write_line(journal, last_words)
             if moment == "torn":
                 _tear(function, *args, **kwargs)
             elif moment == "after":
-                function(*args, **kwargs)
-            write_line(journal, last_words)
-            self._die()
-            return None
+                result = function(*args, **kwargs)
+                self._send()
+                return result
+            self._send()
+            return function(*args, **kwargs)
 
         return wrapper
 
-    def _die(self) -> None:
+    def _send(self) -> None:
         if self.is_group:
-            os.killpg(0, signal.SIGKILL)
-        os.kill(os.getpid(), signal.SIGKILL)
+            os.killpg(0, self.number)
+        else:
+            os.kill(os.getpid(), self.number)
 
 
 def write_line(path: Path, line: str) -> None:

@@ -134,10 +134,13 @@ def fake_train(
         time.sleep(epoch_s)
         if mixer == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
+        if mixer == "hangs":
+            time.sleep(3600)
         if journal is not None:
             with journal.open("a") as file:
                 file.write(f"{folder.parent.name} {epoch}\n")
-        report = FakeReport(epoch, n_epochs, metrics_of(document, epoch))
+        notes = ("something was odd",) if (mixer, epoch) == ("odd", 1) else ()
+        report = FakeReport(epoch, n_epochs, metrics_of(document, epoch), notes=notes)
         curve.append(report)
         decision = on_epoch(report)
         if decision == "prune":
