@@ -245,7 +245,8 @@ def automix_register_metrics(register: Callable[[str, Metric], None]) -> None:
 
     Args:
         register: call it with the name and a function of class probabilities (N, K) float32 and labels (N,)
-            int64 that returns a number.
+            int64 that returns a number. Where the metric is a study's goal, more is better, unless the
+            function has an attribute `maximize` that is False.
     """
 
 
