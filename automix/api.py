@@ -8,26 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automix.artifacts import unpack
-from automix.confirming import confirm, is_unfinished, stored_confirmation
+from automix.confirming import choose_too, confirm, is_confirmable, is_unfinished, stored_confirmation
 from automix.costing import Books, known_slots, machine_for, measure_cost
-from automix.errors import SettingError, unknown_name
+from automix.errors import SettingError, StudyError, unknown_name
 from automix.outputs import export_results, method_sheet
 from automix.planning import SearchPlan, SearchRequest, plan_search
 from automix.policy import PolicyDocument, compile_policy, load_document, published, read_document, read_file
+from automix.search.config import save_config, settled_config
 from automix.search.cost import Meter
 from automix.search.estimate import Estimator
+from automix.search.folder import StudyFolder
+from automix.search.ledger import Ledger
 from automix.search.progress import Progress
+from automix.search.reading import result_of
 from automix.search.result import SearchResult
-from automix.search.run import run_search
+from automix.search.run import run_search, study_lock
 from automix.search.supervisor import Ending
+from automix.storage import optuna_storage
 from automix.tracking import Tracker, artifact_root, tracking_uri
 
 if TYPE_CHECKING:
     from automix.manager import PluginHost
     from automix.mixing.inputs import Normalization
     from automix.policy import PolicyMixer
+    from automix.registry import Registry
 
-__all__ = ["execute", "load_policy", "preview", "search"]
+__all__ = ["confirm_study", "execute", "load_policy", "preview", "search"]
 
 
 def _ignore(_: object) -> None:
@@ -167,6 +173,43 @@ def execute(
     return result if confirmation is None else replace(result, verdict=confirmation.verdict)
 
 
+def confirm_study(
+    plan: SearchPlan, policies: Sequence[str] = (), announce: Callable[[str], None] = _ignore
+) -> SearchResult:
+    """Come to a verdict on what a search has found so far, and write its results again; the search itself rests.
+
+    Args:
+        plan: of the study; ``confirm`` is the number of fresh seeds. Those that are trained already are kept.
+        policies: reference arms, or numbers of slots, to be trained beside the best and the references.
+        announce: told how it gets on.
+
+    Returns:
+        What was found; its ending is STOPPED where it was stopped.
+
+    Raises:
+        SettingError: no number of seeds was ever asked for.
+        StudyError: the study is running, or nothing in it trained to the end.
+        UnknownNameError: a policy is no slot or arm that trained to the end.
+    """
+    folder = StudyFolder(plan.work, plan.config.name)
+    with study_lock(folder):
+        config = settled_config(folder, plan.config)
+        ledger = Ledger(optuna_storage(folder.optuna_file), config.name, goal=plan.goal)
+        result = result_of(config, folder, ledger, Ending.COMPLETE)
+        if policies:
+            choose_too(result, policies)
+        if not is_confirmable(plan, result):
+            raise StudyError(
+                f"Study {config.name!r} has nothing to compare: no mixing and another policy must have trained to the "
+                f"end, and a number of fresh seeds be given (--seeds)."
+            )
+        save_config(folder, config)
+        tracker = Tracker(tracking_uri(plan.work), artifact_root(plan.work))
+        confirmation = confirm(plan, result, machine_for(plan), announce)
+        export_results(plan, result, tracker, confirmation)
+    return replace(result, ending=Ending.STOPPED) if is_unfinished(plan, result) else result
+
+
 def _finish(
     plan: SearchPlan, result: SearchResult, tracker: Tracker, announce: Callable[[str], None], books: Books
 ) -> Path | None:
@@ -213,8 +256,8 @@ def preview(
 
     Args:
         data: as for `search`.
-        methods: names of mixers, with their published settings; all but ``none`` where neither methods nor policies are
-            given.
+        methods: names of mixers, with their published settings; where neither methods nor policies are given, all
+            but ``none`` and those that leave their guide open.
         policies: policy files, or names of registered policies.
         pairs: columns of the sheet, at least 1.
         host: plugins that are loaded already.
@@ -231,7 +274,7 @@ def preview(
     registry = (host or _build_host()).registry
     sources = {entry.name: entry.obj for entry in registry.entries("data_source")}
     opened = open_data(data, work=Path(work), sources=sources, **options)
-    names = methods or ([] if policies else [name for name in registry.names("mixer") if name != "none"])
+    names = methods or ([] if policies else _that_stand_alone(registry))
     shown = {}
     for name in names:
         if name not in registry.names("mixer"):
@@ -242,6 +285,12 @@ def preview(
         document = PolicyDocument.from_dict(registry.policy(str(policy))) if is_registered else load_document(policy)
         shown[str(policy)] = document
     return method_sheet(opened, shown, registry, pairs)
+
+
+def _that_stand_alone(registry: Registry) -> list[str]:
+    """Name the mixers that need no further choice, such as a guide that looks at a model."""
+    mixers = {name: registry.get("mixer", name).obj for name in registry.names("mixer") if name != "none"}
+    return [name for name, mixer in mixers.items() if "guide" not in mixer.reads or "guide" in mixer.defaults]
 
 
 def _build_host() -> PluginHost:

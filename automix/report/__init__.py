@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from automix.report.contact_sheet import contact_sheet
 from automix.report.html import render_report
-from automix.report.model import CurvePoint, StudyReport, TrialRow
+from automix.report.model import Axis, Noise, StudyReport, TrialRow
 from automix.report.pairs import Pairs, choose_pairs
 
 __all__ = [
-    "CurvePoint",
+    "Axis",
+    "Noise",
     "Pairs",
     "StudyReport",
     "TrialRow",

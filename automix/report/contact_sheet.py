@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from torch import Tensor
+from torch import Tensor, nn
 
 from automix.policy import PolicyDocument
 from automix.report.pairs import LabelPart, MixedRow, Pairs, mixed_rows
@@ -67,6 +67,7 @@ def contact_sheet(
     normalization: Normalization,
     title: str = "",
     seed: int = 0,
+    model: nn.Module | None = None,
 ) -> bytes:
     """Draw the sheet; arguments as `automix.report.pairs.mixed_rows`.
 
@@ -77,11 +78,12 @@ def contact_sheet(
         normalization: (mean, std) per channel.
         title: a line on top.
         seed: of the mixing.
+        model: for policies that look at it.
 
     Returns:
         A PNG file.
     """
-    rows = mixed_rows(pairs, policies, registry, normalization, seed)
+    rows = mixed_rows(pairs, policies, registry, normalization, seed, model)
     sheet = _Sheet.sized_for(pairs, len(rows))
     sheet.title(title)
     for half in (0, 1):

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from automix.errors import DataError
-from automix.mixing import Batch, Card, MixedBatch, Mixer, Pairing, PairMixer, Streams
+from automix.mixing import Batch, Card, Component, MixedBatch, Mixer, Pairing, PairMixer, Streams
+from automix.mixing.probes import CleanView
 from automix.policy import PolicyDocument, compile_policy
+from automix.policy.step import CompiledBranch
 
 if TYPE_CHECKING:
     from automix.mixing.inputs import Normalization
     from automix.registry import Registry
 
-__all__ = ["LabelPart", "MixedRow", "Pairs", "choose_pairs", "mixed_rows"]
+__all__ = [
+    "LabelPart",
+    "MixedRow",
+    "Pairs",
+    "always",
+    "batch_for",
+    "branches_of",
+    "choose_pairs",
+    "given_pairs",
+    "mixed_rows",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +134,7 @@ def mixed_rows(
     registry: Registry,
     normalization: Normalization,
     seed: int = 0,
+    model: nn.Module | None = None,
 ) -> list[MixedRow]:
     """Mix the pairs under every branch of every policy, with its own laws but always: `prob` is taken as 1.
 
@@ -131,34 +144,59 @@ def mixed_rows(
         registry: where components are looked up.
         normalization: (mean, std) per channel that training uses; images are mixed normalised, as in training.
         seed: of the mixing.
+        model: for policies that look at it.
+
+    Raises:
+        PolicyError: a policy must see the model and there is none.
     """
     mean, std = (torch.tensor(part)[:, None, None] for part in normalization)
     images = (pairs.images - mean) / std
     rows = []
-    for name, document in policies.items():
-        for title, mixer in _mixers(name, document, registry, len(pairs.classes), normalization):
-            generator = Streams(seed).generator("contact sheet", mixer.name)
-            mixed = mixer.apply(images, mixer.draw(Batch(images, pairs.labels, len(pairs.classes)), generator))
-            n = len(pairs)
-            labels = tuple(_label(mixed, row, pairs) for row in range(n))
-            rows.append(MixedRow(title, (mixed.images[:n] * std + mean).clamp(0, 1), labels))
+    for title, branch in branches_of(policies, registry, len(pairs.classes), normalization):
+        mixer = given_pairs(branch.mixer)
+        generator = Streams(seed).generator("contact sheet", mixer.name)
+        mixed = mixer.apply(
+            images, mixer.draw(batch_for(mixer, images, pairs.labels, len(pairs.classes), model), generator)
+        )
+        n = len(pairs)
+        labels = tuple(_label(mixed, row, pairs) for row in range(n))
+        rows.append(MixedRow(title, (mixed.images[:n] * std + mean).clamp(0, 1), labels))
     return rows
 
 
-def _mixers(
-    name: str, document: PolicyDocument, registry: Registry, num_classes: int, normalization: Normalization
-) -> list[tuple[str, Mixer]]:
-    """Build each branch's mixer so that it mixes the given pairs, always."""
-    policy = compile_policy(document, registry, num_classes=num_classes, normalization=normalization)
-    found: list[tuple[str, Mixer]] = []
-    for branch in policy.branches:
-        mixer = branch.mixer
-        title = name if len(policy.branches) == 1 else f"{name}:\n{mixer.name}"
-        if isinstance(mixer, PairMixer):
-            values = {key: value for key, value in mixer.config().items() if key != "name"}
-            mixer = type(mixer)(**{**values, "prob": 1.0, **mixer.slots, "pairing": _Given()})
-        found.append((title, mixer))
-    return found
+def branches_of(
+    policies: Mapping[str, PolicyDocument], registry: Registry, num_classes: int, normalization: Normalization
+) -> Iterator[tuple[str, CompiledBranch]]:
+    """Give every branch of every policy with a name: the policy's, and its mixer's where there are several."""
+    for name, document in policies.items():
+        policy = compile_policy(document, registry, num_classes=num_classes, normalization=normalization)
+        for branch in policy.branches:
+            yield name if len(policy.branches) == 1 else f"{name}:\n{branch.mixer.name}", branch
+
+
+def batch_for(mixer: Mixer, images: Tensor, labels: Tensor, num_classes: int, model: nn.Module | None) -> Batch:
+    """Make a batch in which a mixer finds what it wants to see of the model.
+
+    Args:
+        mixer: that is to mix it.
+        images: (B, C, H, W) float32, normalised.
+        labels: (B,) int64.
+        num_classes: K.
+        model: on the CPU; None where there is none, which is an error for a mixer that must see it.
+    """
+    clean = CleanView(model, images, mixer.sees) if mixer.sees and model is not None else None
+    return Batch(images, labels, num_classes, clean=clean)
+
+
+def always(mixer: PairMixer, **slots: Component) -> PairMixer:
+    """Rebuild a mixer so that it mixes every image, with some of its slots filled anew."""
+    values = {key: value for key, value in mixer.config().items() if key != "name"}
+    return type(mixer)(**{**values, "prob": 1.0, **mixer.slots, **slots})
+
+
+def given_pairs(mixer: Mixer, **slots: Component) -> Mixer:
+    """Rebuild a mixer of pairs so that it always mixes row i with row i + n; any other stays as it is."""
+    return always(mixer, pairing=_Given(), **slots) if isinstance(mixer, PairMixer) else mixer
 
 
 def _label(mixed: MixedBatch, row: int, pairs: Pairs) -> tuple[LabelPart, ...]:
