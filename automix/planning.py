@@ -226,6 +226,7 @@ def plan_search(
         goal=goal.name,
         fidelity=asdict(fidelity),
         final_epochs=request.final_epochs,
+        asked=_plain_request(request),
         versions={"automix": __version__, **{package: version(package) for package in _VERSIONED}},
     )
     config = follow(request.work, config, space)
@@ -320,7 +321,9 @@ def _candidates(
             notes.append(f"The reference policy {name!r} is not installed.")
             continue
         try:
-            document = complete(_fitting(PolicyDocument.from_dict(registry.policy(name)), registry, facts), registry)
+            document = PolicyDocument.from_dict(registry.policy(name))
+            is_recipe = name in space.document.references
+            document = complete(_fitting(document, registry, facts, is_whole=is_recipe), registry)
         except AutomixError as err:
             notes.append(f"The reference policy {name!r} cannot take part: {err}")
             continue
@@ -330,19 +333,23 @@ def _candidates(
             yield mixer, space.defaults(mixer)
 
 
-def _fitting(document: PolicyDocument, registry: Registry, facts: Facts) -> PolicyDocument:
+def _fitting(document: PolicyDocument, registry: Registry, facts: Facts, *, is_whole: bool) -> PolicyDocument:
     """Leave out the branches that these data or this model cannot serve, and count in the model's own patches.
 
+    Args:
+        document: a registered policy.
+        registry: where its parts are looked up.
+        facts: of data and model.
+        is_whole: whether it means nothing without one of its branches, as a paper's recipe.
+
     Raises:
-        SettingError: none is left; the message says why.
+        SettingError: too little is left; the message says why.
     """
-    kept = tuple(
-        on_patches(branch, registry, facts) for branch in document.branches if not _hindrance(branch, registry, facts)
-    )
-    if not kept:
-        reasons = {_hindrance(branch, registry, facts) for branch in document.branches}
-        raise SettingError(f"{'; '.join(sorted(reasons))}.")
-    return document.model_copy(update={"branches": kept})
+    reasons = [_hindrance(branch, registry, facts) for branch in document.branches]
+    if all(reasons) or (is_whole and any(reasons)):
+        raise SettingError(f"{'; '.join(sorted(set(reasons) - {''}))}.")
+    kept = [branch for branch, reason in zip(document.branches, reasons, strict=True) if not reason]
+    return document.model_copy(update={"branches": tuple(on_patches(branch, registry, facts) for branch in kept)})
 
 
 def _hindrance(branch: Branch, registry: Registry, facts: Facts) -> str:
@@ -365,7 +372,7 @@ def _remembered(
 
     def fit(document: PolicyDocument) -> PolicyDocument:
         whole = space.normal(document)
-        if _fitting(whole, space.registry, facts) != whole:
+        if any(_hindrance(branch, space.registry, facts) for branch in whole.branches):
             raise SettingError("one of its mixers does not work with these data or this model.")
         return whole
 
@@ -400,3 +407,10 @@ def _study_name(request: SearchRequest, preset: Preset, data: DataSet, settings:
 def _plain(facts: Facts) -> dict[str, Any]:
     """Write facts as JSON can hold them."""
     return {**asdict(facts), "image_size": list(facts.image_size), "probes": sorted(facts.probes)}
+
+
+def _plain_request(request: SearchRequest) -> dict[str, Any]:
+    """Write a request as JSON can hold it, without the places; empty where the images are an object of Python's."""
+    if not isinstance(request.data, str):
+        return {}
+    return {name: value for name, value in vars(request).items() if name not in ("name", "work", "out")}
