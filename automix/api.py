@@ -187,8 +187,7 @@ def confirm_study(
         What was found; its ending is STOPPED where it was stopped.
 
     Raises:
-        SettingError: no number of seeds was ever asked for.
-        StudyError: the study is running, or nothing in it trained to the end.
+        StudyError: the study is running, or there is nothing to compare.
         UnknownNameError: a policy is no slot or arm that trained to the end.
     """
     folder = StudyFolder(plan.work, plan.config.name)

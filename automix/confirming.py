@@ -7,10 +7,11 @@ an interruption, and what an extended search confirms again is not trained again
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from automix.errors import unknown_name
 from automix.goal import ACCURACY, Goal, measures_of
 from automix.planning import SearchPlan
 from automix.policy import PolicyDocument
@@ -26,7 +27,15 @@ from automix.verdict.decision import DEFAULT, Arm, Subject, Verdict, arms_to_tes
 from automix.verdict.scores import Scores
 from automix.verdict.words import record
 
-__all__ = ["Confirmation", "confirm", "is_unfinished", "stored_confirmation", "trainings"]
+__all__ = [
+    "Confirmation",
+    "choose_too",
+    "confirm",
+    "is_confirmable",
+    "is_unfinished",
+    "stored_confirmation",
+    "trainings",
+]
 
 _FORMAT = "automix.verdict/2"
 _REFERENCES = (NO_MIXING, "trivialmix", DEFAULT)
@@ -102,6 +111,7 @@ def confirm(
     stage = _stage(plan, result)
     if stage is None:
         return None
+    stage.save(result.folder)
     from automix.search.confirm_stage import run_confirm_stage
 
     expected_s = result.best.seconds if result.best is not None else None
@@ -137,28 +147,71 @@ def stored_confirmation(plan: SearchPlan, result: SearchResult) -> Confirmation 
     return _confirmation(stage, Verdict.from_dict(stored["verdict"]), _trained(stage, result.folder))
 
 
+def is_confirmable(plan: SearchPlan, result: SearchResult) -> bool:
+    """Whether there are policies to compare, and seeds to train them on."""
+    return _stage(plan, result) is not None
+
+
 def is_unfinished(plan: SearchPlan, result: SearchResult) -> bool:
     """Whether trainings on fresh seeds are still to be done."""
     stage = _stage(plan, result)
     return stage is not None and any(one.result() is None for one in stage.rounds(result.folder))
 
 
+def choose_too(result: SearchResult, names: Sequence[str]) -> None:
+    """Have policies trained on fresh seeds beside those that the ranking and the references name, from now on.
+
+    Args:
+        result: what the search found.
+        names: of reference arms, or numbers of slots.
+
+    Raises:
+        UnknownNameError: there is no such arm or slot, or it did not train to the end.
+    """
+    whole = [slot for slot in result.slots.values() if slot.state is SlotState.COMPLETE]
+    keys = {str(slot.slot): slot.proposal.key for slot in whole}
+    keys |= {slot.proposal.arm: slot.proposal.key for slot in whole if slot.proposal.arm}
+    for name in names:
+        if name not in keys:
+            raise unknown_name("slot or arm that trained to the end", name, keys, "--policies")
+    stage = _known_stage(result.folder)
+    chosen = tuple(dict.fromkeys([*stage.chosen, *(keys[name] for name in names)]))
+    replace(stage, chosen=chosen).save(result.folder)
+
+
 def _stage(plan: SearchPlan, result: SearchResult) -> ConfirmPlan | None:
-    """Name who is trained again; None where nobody is."""
-    entrants = _entrants(result, plan.n_best)
-    if not plan.confirm or result.ending is Ending.STOPPED or NO_MIXING not in entrants or len(entrants) < 2:
+    """Name who is trained again, and on which seeds; None where nobody is.
+
+    Who was chosen by hand stays, and seeds do not become fewer: what has been looked at is not forgotten.
+    """
+    known = _known_stage(result.folder)
+    n_seeds = max(plan.confirm, len(known.seeds))
+    entrants = _entrants(result, plan.n_best, known.chosen)
+    if not n_seeds or result.ending is Ending.STOPPED or NO_MIXING not in entrants or len(entrants) < 2:
         return None
-    return ConfirmPlan(tuple(entrants.values()), fresh_seeds(plan.config.seed, plan.confirm))
+    return ConfirmPlan(tuple(entrants.values()), fresh_seeds(plan.config.seed, n_seeds), known.chosen)
 
 
-def _entrants(result: SearchResult, n_best: int) -> dict[str, Entrant]:
-    """Choose the best distinct policies that mix, and the references; only what trained to the end in the search."""
+def _known_stage(folder: StudyFolder) -> ConfirmPlan:
+    """Return the stage of an earlier start, or an empty one."""
+    try:
+        return ConfirmPlan.load(folder)
+    except FileNotFoundError:
+        return ConfirmPlan((), ())
+
+
+def _entrants(result: SearchResult, n_best: int, by_hand: Collection[str]) -> dict[str, Entrant]:
+    """Choose the best distinct policies that mix, the references, and those that were chosen by hand, by their keys.
+
+    Only what trained to the end in the search takes part.
+    """
     ranked = [result.slots[row.slot] for row in result.leaderboard]
     complete = [slot for slot in ranked if slot.state is SlotState.COMPLETE]
     distinct = list({slot.proposal.key: slot for slot in reversed(complete)}.values())[::-1]
     best = [slot for slot in distinct if slot.is_mixing][:n_best]
     references = [slot for slot in complete if slot.proposal.arm in _REFERENCES]
-    chosen = {slot.proposal.key: slot for slot in [*best, *references]}
+    also = [slot for slot in distinct if slot.proposal.key in by_hand]
+    chosen = {slot.proposal.key: slot for slot in [*best, *also, *references]}
     # No mixing first; a policy that the sampler found and that is a reference too goes by the reference's name.
     ordered = sorted(chosen.values(), key=lambda slot: slot.proposal.arm != NO_MIXING)
     return {one.name: one for one in map(_entrant, ordered)}

@@ -21,8 +21,11 @@ __all__ = ["main"]
 # Command -> what `automix --help` says of it. The module of that name is imported when the command is called.
 _COMMANDS = {
     "search": "Find the mixing policy that helps your images, or that none does.",
+    "resume": "Go on with a study by its name.",
+    "confirm": "Train a search's policies on fresh seeds, or on more of them.",
     "status": "Show how a search is getting on, from any terminal.",
     "leaderboard": "Show a study's ranking.",
+    "compare": "Show two studies side by side.",
     "preview": "Draw your own images under every method.",
     "methods": "List what is registered, or show one method's card.",
     "policy": "Show or validate a policy file.",

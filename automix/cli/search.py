@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from automix.cli.context import DEFAULT_WORK, app_of, print_json, warn
-from automix.cli.progress import decoding, search_display, waiting
+from automix.cli.context import DEFAULT_WORK, app_of
+from automix.cli.progress import decoding
 
 app = typer.Typer(add_completion=False)
 
-_EXIT_STOPPED = 130
 _DATA, _TRAINING, _SEARCH, _FILES = "Data", "Training", "Search", "Files and output"
 
 
@@ -156,10 +155,7 @@ def search(
 
     The same command goes on where it was stopped.
     """
-    from automix.api import execute
-    from automix.cli.closing import result_data, show_result
-    from automix.cli.overview import plan_data, show_cost, show_plan
-    from automix.costing import known_slots, measure_cost
+    from automix.cli.running import run
     from automix.planning import SearchRequest, plan_search
 
     options = app_of(context)
@@ -192,24 +188,4 @@ def search(
     )
     with decoding() as progress:
         plan = plan_search(request, options.host, progress)
-    options.tell_problems(options.host)
-    if not as_json:
-        show_plan(plan)
-    with waiting("Measuring a few training steps of every method"):
-        estimator = measure_cost(plan)
-    estimate = None if estimator is None else estimator.estimate(known_slots(plan))
-    if not as_json:
-        show_cost(plan, estimate)
-    if dry_run:
-        if as_json:
-            print_json(plan_data(plan, estimate))
-        return
-    with search_display(is_quiet=as_json) as display:
-        announce = warn if as_json else display.say
-        result = execute(plan, listener=display.show, announce=announce, estimator=estimator)
-    if as_json:
-        print_json(result_data(plan, result))
-    else:
-        show_result(plan, result)
-    if result.ending.value == "stopped":
-        raise typer.Exit(_EXIT_STOPPED)
+    run(options, plan, is_dry=dry_run, as_json=as_json)

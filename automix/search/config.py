@@ -62,6 +62,8 @@ class StudyConfig:
             alone, so it may change from start to start.
         succeeds: the study that this one followed, when plugins or space changed (`automix.search.successor`).
         inherited: slot -> slot of that study, for the results that are taken over from it.
+        asked: what the user asked at the latest start (`automix.planning.SearchRequest`), for `automix resume`; empty
+            where the images came from Python.
         out: folder for results.
         versions: of what took part when the study was made, for the record.
     """
@@ -88,6 +90,7 @@ class StudyConfig:
     final_epochs: int | None = None
     succeeds: str = ""
     inherited: Mapping[str, int] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def n_epochs(self) -> int:
@@ -143,7 +146,7 @@ def save_config(folder: StudyFolder, config: StudyConfig) -> None:
 def settled_config(folder: StudyFolder, asked: StudyConfig) -> StudyConfig:
     """Return the study as it stands: as it was made, with what may change from start to start as it is asked for now.
 
-    That is the number of trials, the folder, the device and how long the user will train in the end.
+    That is the number of trials, the folder, the device, how long the user will train in the end, and what was asked.
 
     Nothing is written.
 
@@ -156,7 +159,8 @@ def settled_config(folder: StudyFolder, asked: StudyConfig) -> StudyConfig:
     check_training(stored, asked)
     _check_frame(stored, asked)
     settings = {**stored.settings, _DEVICE: asked.settings[_DEVICE]}
-    return replace(stored, n_trials=asked.n_trials, out=asked.out, settings=settings, final_epochs=asked.final_epochs)
+    changing = {name: getattr(asked, name) for name in ("n_trials", "out", "final_epochs", "asked")}
+    return replace(stored, settings=settings, **changing)
 
 
 def check_training(stored: StudyConfig, asked: StudyConfig) -> None:
