@@ -63,7 +63,8 @@ def train_network(context: PrepareContext, size: str, epochs: int) -> FeedbackVi
     """Train a network on the data at hand.
 
     The loss is AbSViT's: cross-entropy of the first and of the second pass, whose feedback is guided by the prompt, and
-    the decoders' reconstruction. Its weight, 0.1, and the schedule (AdamW, warm-up, cosine) are ours.
+    the decoders' reconstruction. Its weight, 0.1, the schedule (AdamW, warm-up, cosine) and the choice of average
+    pooling are ours.
 
     Args:
         context: data and device.
@@ -100,8 +101,11 @@ def _training_loss(network: FeedbackViT, images: Tensor, labels: Tensor) -> tupl
     trace: list[tuple[Tensor, Tensor]] = []
     prompt = network.prompt.expand(len(images), -1)
     second = network.tokens(images, network.feedback(first, prompt, 1.0), trace)
-    losses = [F.cross_entropy(network.head(tokens[:, 0]), labels) for tokens in (first, second)]
-    return torch.stack(losses).mean() + _RECONSTRUCTION * network.reconstruction(trace), network.head(second[:, 0])
+    # The mean over patches, as in AbSViT's variant with global average pooling: so that each patch's token, not the class
+    # token alone, points along the rows of the classes that it shows.
+    logits = [network.head(tokens[:, 1:].mean(dim=1)) for tokens in (first, second)]
+    loss = torch.stack([F.cross_entropy(one, labels) for one in logits]).mean()
+    return loss + _RECONSTRUCTION * network.reconstruction(trace), logits[1]
 
 
 def load_weights(path: Path, context: PrepareContext) -> FeedbackViT:
@@ -174,15 +178,13 @@ def _shape_of(weights: Mapping[str, Tensor], path: Path, context: PrepareContext
 def _for_normalization(weights: Mapping[str, Tensor], context: PrepareContext) -> tuple[Tensor, Tensor]:
     """Rewrite the first layer so that it takes images as they are normalised here; grey ones stand for three equal."""
     weight, bias = weights["patch_embed.proj.weight"], weights["patch_embed.proj.bias"]
+    if context.channels not in (1, 3):
+        raise ModelError(f"Expected images of 1 or 3 channels for these weights but got {context.channels}.")
     mean, std = (torch.tensor(part).expand(3) for part in context.normalization)
     theirs_mean, theirs_std = (torch.tensor(part) for part in _IMAGENET)
     bias = bias + (weight * ((mean - theirs_mean) / theirs_std)[:, None, None]).sum(dim=(1, 2, 3))
     weight = weight * (std / theirs_std)[:, None, None]
-    if context.channels == 1:
-        return weight.sum(dim=1, keepdim=True), bias
-    if context.channels != 3:
-        raise ModelError(f"Expected images of 1 or 3 channels for these weights but got {context.channels}.")
-    return weight, bias
+    return (weight.sum(dim=1, keepdim=True) if context.channels == 1 else weight), bias
 
 
 def _fit_head(network: FeedbackViT, context: PrepareContext) -> None:

@@ -57,7 +57,7 @@ class TopDown(Guide):
         use_when="A guide that does not depend on how far the model in training has come.",
         cost="training the network once per data set; two passes of it per batch, or per image where maps are kept",
         differences="The head always belongs to the data at hand. Without a file of weights the network is a small "
-        "one, trained on the training images; the weight of its reconstruction loss and its schedule are ours.",
+        "one, trained on the training images; pooling, schedule and the weight of its reconstruction loss are ours.",
     )
     direction = Choice(
         "class",

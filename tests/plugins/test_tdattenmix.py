@@ -325,7 +325,7 @@ def test_consistency_is_the_divergence_from_the_softmax_of_mixed_logits() -> Non
         expected = (lam * clean[i] + (1 - lam) * clean[3 - i]).softmax(0).detach()
         got = logits[i].softmax(0).detach()
         slowly += float((expected * (expected / got).log()).sum()) / 4
-    assert float(loss) == pytest.approx(slowly, abs=1e-6)
+    assert float(loss.detach()) == pytest.approx(slowly, abs=1e-6)
     loss.backward()
     assert logits.grad is not None
     assert clean.grad is None
@@ -353,7 +353,7 @@ def test_token_loss_averages_each_part_and_classifies_it_as_its_source() -> None
             target[label] += 0.9
             mean = features[i][:, mask].mean(dim=1)
             slowly -= 0.5 * float((target * head(mean).log_softmax(0)).sum().detach()) / 4
-    assert float(loss) == pytest.approx(slowly, abs=1e-5)
+    assert float(loss.detach()) == pytest.approx(slowly, abs=1e-5)
     loss.backward()
     assert features.grad is not None
     assert float(features.grad.abs().sum()) > 0
