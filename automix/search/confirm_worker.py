@@ -30,6 +30,7 @@ from automix.search.protocol import ENV_SESSION, EXIT_REFUSED
 from automix.search.rounds import Confirmed, ConfirmPlan, Round, note_of
 from automix.search.slots import MAX_CRASHES, died_too_often
 from automix.search.stopping import StopFlag
+from automix.storage.files import disk_errors
 from automix.training.batches import evaluation_loader
 from automix.training.checkpoint import CheckpointStore
 from automix.training.device import autocast, choose_device
@@ -133,7 +134,8 @@ def settle_round(one: Round, train_one: TrainRound, should_stop: Callable[[], bo
         StorageError: the disk is full or cannot be written.
     """
     try:
-        result = train_one(one, should_stop)
+        with disk_errors():
+            result = train_one(one, should_stop)
     except StorageError:
         raise
     except Exception as err:  # noqa: BLE001  whatever a method, model or driver raises belongs to this policy alone

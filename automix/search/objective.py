@@ -20,6 +20,7 @@ from automix.search.ledger import SECONDS, Ledger, SlotRecord, SlotState
 from automix.search.projection import begin_run, metrics_of, summary_of
 from automix.search.pruning import Peer, is_due, should_prune
 from automix.search.slots import Lease
+from automix.storage.files import disk_errors
 from automix.training.failures import StaleAttempt
 
 if TYPE_CHECKING:
@@ -79,11 +80,8 @@ class Objective:
     def run(self, lease: Lease) -> Outcome:
         """Train a slot, or copy the result of an equal policy, and settle it."""
         try:
-            twin = self._twin_of(lease.record)
-            if twin is not None:
-                self._copy(lease, twin)
-                return "settled"
-            return self._train(lease)
+            with disk_errors():
+                return self._settle_or_stop(lease)
         except StaleAttempt as err:
             _log.info("%s", err)
             return "lost"
@@ -92,6 +90,13 @@ class Objective:
         except (Exception, SystemExit) as err:  # noqa: BLE001  what a method, model or driver raises is this trial's own
             self._fail(lease, err)
             return "broken" if _is_fatal_for_process(err) else "settled"
+
+    def _settle_or_stop(self, lease: Lease) -> Outcome:
+        twin = self._twin_of(lease.record)
+        if twin is None:
+            return self._train(lease)
+        self._copy(lease, twin)
+        return "settled"
 
     def _train(self, lease: Lease) -> Outcome:
         self._begin(lease)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,24 @@ from typing import BinaryIO
 
 from automix.errors import StorageError
 
-__all__ = ["remove_leftovers", "replacing"]
+__all__ = ["disk_errors", "remove_leftovers", "replacing"]
 
 _UNFINISHED = ".tmp"
+
+
+# What a disk says when it is full, over its quota, mounted for reading only or broken.
+_DISK_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn what the disk refuses inside the block, whoever asked, into a StorageError: it is nobody's own fault."""
+    try:
+        yield
+    except OSError as err:
+        if err.errno not in _DISK_TROUBLE:
+            raise
+        raise StorageError(f"The disk cannot be written ({err}). Free some space or choose another folder.") from err
 
 
 @contextmanager
