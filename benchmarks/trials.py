@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trials_bank import DATA, FULL, Bank, Header, Job, Trained
+from trials_bank import DATA, Bank, Header, Job, Trained
 
 from automix.data.dataset import DataSet, Split
 from automix.data.splits import stratified_subset
@@ -38,7 +38,7 @@ from automix.training.loop import train
 HOST = build_host()
 _GUIDED_EVERY = 3
 _ONLY_CHANCE = 10**9
-_REPLICATED, _SEEDS = 24, (1, 2)
+_REPLICATED, _SEEDS = 18, (1, 2)
 _AT_LOW_FIDELITY, _SHARE = 40, 0.25
 
 
@@ -66,10 +66,10 @@ class Task:
 
 
 TASKS = (
-    Task("digits-noisy", "digits", 8, limit=400, epochs=40, label_noise=0.4, n_val=269, n_policies=300),
+    Task("digits-noisy", "digits", 8, limit=400, epochs=40, label_noise=0.4, n_val=269, n_policies=220),
     Task("digits-clean", "digits", 8, limit=200, epochs=20, label_noise=0.0, n_val=269, n_policies=200),
-    Task("fashion-noisy", "fashion-mnist-3k/fashion_mnist_3k.npz", 28, 600, 24, 0.4, n_val=542, n_policies=240),
-    Task("cifar-long", "cifar10-jpeg/cifar10_jpeg.npz", 32, 400, 60, 0.0, n_val=400, n_policies=170),
+    Task("fashion-noisy", "fashion-mnist-3k/fashion_mnist_3k.npz", 28, 600, 24, 0.4, n_val=542, n_policies=150),
+    Task("cifar-long", "cifar10-jpeg/cifar10_jpeg.npz", 32, 400, 60, 0.0, n_val=400, n_policies=120),
 )
 
 
@@ -79,9 +79,11 @@ def main() -> None:
     parser.add_argument("--images", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--work", type=Path, default=Path("automix-work"), help="where decoded images are kept")
     parser.add_argument("--out", type=Path, default=DATA)
+    parser.add_argument("--only", nargs="+", default=[task.name for task in TASKS], help="data sets, by name")
     options = parser.parse_args()
-    makers = {task.name: Maker.open(task, options) for task in TASKS if _exists(task, options.images)}
-    due = sorted((share, task.name, job) for task in TASKS if task.name in makers for share, job in task.jobs())
+    chosen = [task for task in TASKS if task.name in options.only and _exists(task, options.images)]
+    makers = {task.name: Maker.open(task, options) for task in chosen}
+    due = sorted((share, task.name, job) for task in chosen for share, job in task.jobs())
     missing = [(share, name, job) for share, name, job in due if job not in makers[name].bank.trials]
     print(f"{len(due) - len(missing)} of {len(due)} trials are there", flush=True)
     begun = time.process_time()
@@ -122,7 +124,7 @@ class Maker:
             work=options.work,
         )
         plan = plan_search(request, HOST)
-        plan = replace(plan, data=_thinned(plan.data, "val", task.n_val))
+        plan = replace(plan, data=_with_fewer_val(plan.data, task.n_val))
         bank = Bank.read(path) if path.exists() else Bank(path, _header(task, plan))
         return cls(bank, plan, bank.header.compose())
 
@@ -145,14 +147,15 @@ class Maker:
         guided = number % _GUIDED_EVERY == 0
         history = [self.bank.frozen(one, self.space) for one in self.bank.full() if one.params and one.top1]
         startup = 0 if guided else _ONLY_CHANCE
-        return sampled_proposal(history, self.space, seed=0, slot=number, n_startup_trials=startup), guided
+        known = {self.bank.policy(job.policy, self.space).key() for job in self.bank.trials}
+        proposal = sampled_proposal(
+            history, self.space, seed=0, slot=number, n_startup_trials=startup, known_keys=known
+        )
+        return proposal, guided
 
     def _train(self, job: Job, policy: Trained, document: PolicyDocument) -> Trained:
-        epochs = round(self.plan.settings.epochs * job.epochs)
-        settings = replace(self.plan.settings, epochs=epochs, seed=job.seed)
-        data = self.plan.data
-        if job.images < FULL:
-            data = _thinned(data, "train", round(len(data.splits["train"]) * job.images))
+        data = job.fidelity.data(self.plan.data, seed=0)
+        settings = job.fidelity.settings(replace(self.plan.settings, seed=job.seed), len(data.splits["train"]))
         begun = time.process_time()
         try:
             curve = train(data, document, settings, registry=HOST.registry).curve
@@ -175,12 +178,12 @@ def _untrained(job: Job, proposal: Proposal, guided: bool) -> Trained:
     )
 
 
-def _thinned(data: DataSet, split: str, n: int) -> DataSet:
-    """Keep a stratified part of a split; a smaller part lies in a larger one, up to rounding."""
-    whole = data.splits[split]
+def _with_fewer_val(data: DataSet, n: int) -> DataSet:
+    """Keep a stratified part of the validation images: looking at all of them would take as long as training."""
+    whole = data.splits["val"]
     rows = stratified_subset(whole.labels, n, data.num_classes, seed=0)
     part = Split(whole.images[rows], whole.labels[rows], whole.index[rows])
-    return replace(data, splits={**data.splits, split: part})
+    return replace(data, splits={**data.splits, "val": part})
 
 
 def _header(task: Task, plan: SearchPlan) -> Header:

@@ -19,6 +19,7 @@ from automix.manager import build_host
 from automix.mixing.domains import Value
 from automix.policy import PolicyDocument
 from automix.policy.yamlfile import YamlFile
+from automix.search.fidelity import Fidelity
 from automix.spaces import Facts, Space, SpaceDocument, compose
 from automix.spaces.trials import Replay
 
@@ -47,7 +48,12 @@ class Job:
     @property
     def is_full(self) -> bool:
         """Whether it has the whole budget."""
-        return self.epochs == FULL == self.images
+        return self.fidelity.is_full
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """The share of the budget; only one of the two axes is short."""
+        return Fidelity("images", self.images) if self.images < FULL else Fidelity("epochs", self.epochs)
 
 
 @dataclass(frozen=True, kw_only=True)
