@@ -101,8 +101,8 @@ def _training_loss(network: FeedbackViT, images: Tensor, labels: Tensor) -> tupl
     trace: list[tuple[Tensor, Tensor]] = []
     prompt = network.prompt.expand(len(images), -1)
     second = network.tokens(images, network.feedback(first, prompt, 1.0), trace)
-    # The mean over patches, as in AbSViT's variant with global average pooling: so that each patch's token, not the class
-    # token alone, points along the rows of the classes that it shows.
+    # The mean over patches, as in AbSViT's variant with global average pooling: so that each patch's token, not the
+    # class token alone, points along the rows of the classes that it shows.
     logits = [network.head(tokens[:, 1:].mean(dim=1)) for tokens in (first, second)]
     loss = torch.stack([F.cross_entropy(one, labels) for one in logits]).mean()
     return loss + _RECONSTRUCTION * network.reconstruction(trace), logits[1]

@@ -116,6 +116,20 @@ def test_the_vit_space_searches_label_rules_where_the_model_has_attention(real_r
     assert "labels.cutmix" not in unable.parameters
 
 
+@pytest.mark.parametrize(("name", "kind"), [("vit", "attention"), ("cnn", "features")])
+def test_guides_that_the_model_cannot_serve_are_left_out(real_registry: Registry, name: str, kind: str) -> None:
+    plain = {"num_classes": 10, "channels": 3, "image_size": (64, 64), "batch_size": 64}
+    probes = frozenset({"attention", "attention_map", "features"} if kind == "attention" else {"features"})
+    able = Facts(**plain, has_attention=kind == "attention", has_spatial_features=kind == "features", probes=probes)
+    space = compose(load_space(name), real_registry, able)
+    own = "self_attention" if kind == "attention" else "cam"
+    assert space.parameters["guide.tdattenmix"].choices == tuple(sorted([own, "saliency", "top_down"]))
+    assert {f"{one}.tdattenmix" for one in ("sigma", "direction", "beta", "threshold")} <= set(space.parameters)
+    unable = compose(load_space(name), real_registry, Facts(**plain, probes=frozenset({"features"})))
+    assert f"guide {own}" in dict(unable.left_out)
+    assert own not in unable.parameters["guide.tdattenmix"].choices
+
+
 def test_a_blocked_method_is_left_out_of_a_shipped_space() -> None:
     registry = build_host(block=["automix_cutmix"]).registry
     space = compose(load_space("small"), registry, DIGITS)
