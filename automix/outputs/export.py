@@ -57,9 +57,9 @@ def export_results(
         _write_models(outputs, result, confirmation)
         _write_confirmation(plan, result, outputs, confirmation)
         model = trained_model(result)
-        shown = shown_policies(plan, result, confirmation, model)
+        shown, hidden = shown_policies(plan, result, confirmation, model)
         outputs.sheet.write_bytes(method_sheet(plan.data, shown, plan.host.registry, model=model))
-        report = tell(plan, result, shown, model, best, confirmation)
+        report = tell(plan, result, best, confirmation, shown, model, hidden)
         outputs.report.write_text(render_report(report), encoding="utf-8")
     except OSError as err:
         raise StorageError(f"Cannot write the results to {str(outputs.folder)!r}: {err.strerror}.") from err

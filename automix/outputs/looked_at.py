@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from automix.errors import AutomixError
+from automix.outputs.sheet import some_images
 from automix.planning import SearchPlan
-from automix.policy import PolicyDocument, compile_policy
+from automix.policy import PolicyDocument
+from automix.report.pairs import choose_pairs, mixed_rows
 from automix.search.result import SearchResult
 from automix.verdict.decision import NO_MIXING
 
@@ -21,15 +24,19 @@ _LEADER = "leading policy"
 
 def shown_policies(
     plan: SearchPlan, result: SearchResult, confirmation: Confirmation | None, model: nn.Module | None
-) -> dict[str, PolicyDocument]:
+) -> tuple[dict[str, PolicyDocument], list[str]]:
     """Return the policy that leads, then every method of the space with its published settings.
 
-    Without a model, what must see one is left out.
+    Returns:
+        Name -> policy, and a line for each that cannot be shown: one that must see a model where there is none yet, or
+        whose guide needs what only a training prepares.
     """
     leader = _leader(result, confirmation)
-    shown = {} if leader is None or not leader.is_mixing else {_LEADER: leader}
-    shown |= {name: plan.space.defaults(name) for name in plan.space.mixers if name != NO_MIXING}
-    return {name: policy for name, policy in shown.items() if model is not None or not _must_see(plan, policy)}
+    wanted = {} if leader is None or not leader.is_mixing else {_LEADER: leader}
+    wanted |= {name: plan.space.defaults(name) for name in plan.space.mixers if name != NO_MIXING}
+    reasons = {name: _hindrance(plan, policy, model) for name, policy in wanted.items()}
+    shown = {name: policy for name, policy in wanted.items() if not reasons[name]}
+    return shown, [f"There is no picture of {name}: {reason}" for name, reason in reasons.items() if reason]
 
 
 def trained_model(result: SearchResult) -> nn.Module | None:
@@ -48,9 +55,12 @@ def _leader(result: SearchResult, confirmation: Confirmation | None) -> PolicyDo
     return None if result.document is None else PolicyDocument.from_dict(result.document)
 
 
-def _must_see(plan: SearchPlan, document: PolicyDocument) -> bool:
+def _hindrance(plan: SearchPlan, document: PolicyDocument, model: nn.Module | None) -> str:
+    """Mix a pair, and say why where that cannot be done."""
     data = plan.data
-    policy = compile_policy(
-        document, plan.host.registry, num_classes=data.num_classes, normalization=(data.mean, data.std)
-    )
-    return any(branch.mixer.sees for branch in policy.branches)
+    pairs = choose_pairs(*some_images(data), data.classes, 1)
+    try:
+        mixed_rows(pairs, {_LEADER: document}, plan.host.registry, (data.mean, data.std), model=model)
+    except AutomixError as err:
+        return str(err)
+    return ""

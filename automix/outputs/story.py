@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import mean
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,12 +22,15 @@ from automix.policy.yamlfile import dump_yaml
 from automix.report import Axis, Noise, StudyReport, TrialRow, choose_pairs
 from automix.report.gallery import Strip, make_strips
 from automix.report.lams import LamSample, lam_samples
+from automix.search.account import load_account
 from automix.search.fidelity import rung_correlations
 from automix.search.importance import importance
 from automix.search.leaderboard import LeaderboardRow
 from automix.search.ledger import SlotRecord
+from automix.search.pareto import pareto_points
 from automix.search.result import SearchResult
 from automix.summary import facts, headline, is_recommended, remarks, usage_lines
+from automix.tracking.keys import COST_CPU_S
 from automix.verdict import Verdict
 from automix.verdict.classes import ClassGain, class_gains
 from automix.verdict.decision import DEFAULT, NO_MIXING
@@ -44,6 +47,10 @@ __all__ = ["tell"]
 _log = logging.getLogger(__name__)
 _N_PAIRS = 5
 _N_MIXED = 200
+# Unlike the time on the clock it hardly depends on what else the machine does.
+_PROCESSOR_TIME = Goal(
+    name="processor_time", metric=COST_CPU_S, maximize=False, unit="", title="processor time of an epoch", over="median"
+)
 
 T = TypeVar("T")
 
@@ -51,20 +58,22 @@ T = TypeVar("T")
 def tell(
     plan: SearchPlan,
     result: SearchResult,
-    shown: Mapping[str, PolicyDocument],
-    model: nn.Module | None,
     best: PolicyDocument | None,
     confirmation: Confirmation | None,
+    shown: Mapping[str, PolicyDocument],
+    model: nn.Module | None,
+    notes: Sequence[str] = (),
 ) -> StudyReport:
     """Gather what the report shows.
 
     Args:
         plan: of the search.
         result: what it found.
-        shown: name -> policy, of those that are looked at in detail.
-        model: that the search trained, for policies that look at it.
         best: the policy that is handed back; None where there is none.
         confirmation: the verdict, once there is one.
+        shown: name -> policy, of those that are looked at in detail.
+        model: that the search trained, for policies that look at it.
+        notes: what else is to be said.
     """
     gathered = _Gathering()
     verdict = None if confirmation is None else confirmation.verdict
@@ -83,6 +92,8 @@ def tell(
         rungs=gathered.part(
             "rungs", lambda: rung_correlations(result.slots.values(), result.goal, plan.config.n_epochs), ()
         ),
+        costs=pareto_points(result.slots.values(), result.goal, _PROCESSOR_TIME),
+        cost_note=_cost_note(result),
         classes=gathered.part("classes", lambda: _class_gains(plan, confirmation), []),
         lams=gathered.part("lam", lambda: _lams(plan, shown, model), []),
         strips=gathered.part("gallery", lambda: _strips(plan, shown, model), []),
@@ -90,7 +101,7 @@ def tell(
         left_out=plan.space.left_out,
         policy_yaml="" if best is None else dump_yaml(best.to_dict()),
         usage={"Use it": usage_lines(Outputs(result.out).policy, plan)} if is_recommended(result, confirmation) else {},
-        notes=[*plan.data.notes, *plan.notes, *result.problems],
+        notes=[*plan.data.notes, *plan.notes, *result.problems, *notes],
         problems=gathered.problems,
     )
 
@@ -123,7 +134,6 @@ def _trial_row(row: LeaderboardRow, slot: SlotRecord, method: str) -> TrialRow:
         arm=row.arm,
         metrics=row.metrics,
         delta=row.delta_top1,
-        overhead=row.overhead,
         params=slot.proposal.params,
         curves={name: [epoch.get(name, math.nan) for epoch in slot.curve] for name in names},
         error=row.error,
@@ -183,3 +193,10 @@ def _strips(plan: SearchPlan, shown: Mapping[str, PolicyDocument], model: nn.Mod
     data = plan.data
     pairs = choose_pairs(*some_images(data), data.classes, _N_PAIRS)
     return make_strips(pairs, shown, plan.host.registry, (data.mean, data.std), model=model)
+
+
+def _cost_note(result: SearchResult) -> str:
+    account = load_account(result.folder)
+    if account is None or account.actual_s is None or not account.is_whole:
+        return ""
+    return f"The whole search was estimated to take {account.total_s:.0f} s and took {account.actual_s:.0f} s."

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from automix.report.lams import LamSample
     from automix.search.fidelity import RungCorrelation
     from automix.search.importance import Importance
+    from automix.search.pareto import ParetoPoint
     from automix.verdict.classes import ClassGain
 
 __all__ = ["Axis", "Noise", "StudyReport", "TrialRow", "axis_title", "shown"]
@@ -69,7 +70,6 @@ class TrialRow:
         arm: name of the reference arm, empty for what the sampler proposed.
         metrics: metric -> value after the last epoch, keys as in `automix.tracking.keys`.
         delta: difference in validation accuracy to no mixing, 0 to 1; None where that did not finish.
-        overhead: processor time of an epoch over that of no mixing, minus one; None where unknown.
         params: searched parameter -> value.
         curves: metric -> value after each finished epoch.
         error: why it failed, one line.
@@ -84,7 +84,6 @@ class TrialRow:
     arm: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     delta: float | None = None
-    overhead: float | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     error: str = ""
@@ -115,10 +114,9 @@ class StudyReport:
         noise: how much one training varies in the goal.
         parameters: what was searched.
         importance: what the goal depended on, over all trials and within the winner's method.
-        front: slots that no other slot beats in both goal and cost.
+        costs: what each trial reached and its processor time per epoch, with those marked that none beats in both.
         classes: the winner's gain by class.
         rungs: how well early results told the end.
-        rung_note: what is to be said beside them.
         lams: ratio asked for against what came of it, by policy.
         strips: the same pairs at several lam, by method.
         cost_note: what was estimated and what it took.
@@ -140,10 +138,9 @@ class StudyReport:
     noise: Noise | None = None
     parameters: Sequence[Axis] = ()
     importance: Importance | None = None
-    front: frozenset[int] = frozenset()
+    costs: Sequence[ParetoPoint] = ()
     classes: Sequence[ClassGain] = ()
     rungs: Sequence[RungCorrelation] = ()
-    rung_note: str = ""
     lams: Sequence[LamSample] = ()
     strips: Sequence[Strip] = ()
     cost_note: str = ""

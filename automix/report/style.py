@@ -12,7 +12,7 @@ __all__ = ["ACCENT", "BAD", "GOOD", "INK", "SOFT", "colours", "figure", "translu
 
 INK, SOFT, LINE = "#1c2630", "#5d6a76", "#dfe4e9"
 ACCENT, GOOD, BAD = "#2f6db3", "#3d8b5c", "#b5485d"
-# Ten hues that stay apart also in print; black is no mixing.
+# Hues that stay apart also in print; black is no mixing.
 _PALETTE = (
     "#2f6db3",
     "#e08a3c",
@@ -24,6 +24,10 @@ _PALETTE = (
     "#6f7d8c",
     "#a89a22",
     "#2f9aa8",
+    "#6b8f1a",
+    "#8a2f7d",
+    "#c46a4a",
+    "#4a4e9c",
 )
 _FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
 

@@ -13,6 +13,7 @@ from automix.report.gallery import Step, Strip
 from automix.report.lams import LamSample
 from automix.search.fidelity import RungCorrelation
 from automix.search.importance import Importance, Share
+from automix.search.pareto import ParetoPoint
 from automix.verdict import ArmResult, Difference, Subject, Verdict
 from automix.verdict.classes import ClassGain
 from automix.verdict.decision import Kind
@@ -30,7 +31,7 @@ def trial(rank: int, slot: int, method: str, top1: float, **more: object) -> Tri
     }
     metrics = {"val/top1": top1, "val/logloss": 0.4, "val/balanced_top1": top1, "val/ece": 0.02, "cost/img_s": 900.0}
     row = TrialRow(rank, slot, f"{method} a=1", method, "complete", top1, metrics=metrics, delta=0.01, curves=curves)
-    return replace(row, overhead=0.1 * slot, **more)  # type: ignore[arg-type]  # the tests name its fields
+    return replace(row, **more)  # type: ignore[arg-type]  # the tests name its fields
 
 
 def verdict(kind: Kind = "helps", winner: str = "slot 3") -> Verdict:
@@ -81,7 +82,11 @@ def study() -> StudyReport:
         importance=Importance(
             Share("method", 0.4, 0.2), 20, "cutmix", (Share("prob.cutmix", 1.0, 0.9),), 9, "too few to rely on"
         ),
-        front=frozenset({0, 3}),
+        costs=[
+            ParetoPoint(3, f"cutmix {EVIL}", 0.91, 1.3, True),
+            ParetoPoint(0, "none", 0.9, 1.0, True),
+            ParetoPoint(4, "cutmix", 0.85, 1.4, False),
+        ],
         classes=[
             ClassGain(f"cat {EVIL}", "slot 3", 100, 30, 0.9, 0.8, Difference(0.1, 0.05, 0.15, 0.06)),
             ClassGain("dog", "slot 3", 100, 40, 0.7, 0.8, Difference(-0.1, -0.2, 0.0, 0.06)),

@@ -54,6 +54,7 @@ def test_every_method_gets_the_same_pairs_and_mixes_each(host: PluginHost) -> No
     pairs = pairs_of()
     names = [name for name in host.registry.names("mixer") if name not in ("none", "tdattenmix")]  # which wants a guide
     rows = mixed_rows(pairs, {name: PolicyDocument.of(name) for name in names}, host.registry, plain(3))
+    rows = [row for row in rows if row.labels]  # what guides found has no label
     assert [row.name for row in rows] == names
     for row in rows:
         assert row.images.shape == (4, 3, 16, 16)

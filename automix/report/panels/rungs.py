@@ -28,7 +28,7 @@ def rungs(report: StudyReport) -> View:
     n = max(one.n for one in report.rungs)
     caption = (
         f"1: an epoch ranks the {n} trials that trained to the end exactly as the last epoch does; 0: it says nothing. "
-        f"Band: 95 % interval. {report.rung_note}"
+        f"Band: 95 % interval."
     )
     alt = f"Rank correlation of early results with the last epoch, over {n} trials."
     rows = [
