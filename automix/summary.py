@@ -64,10 +64,19 @@ def _level(result: SearchResult) -> str:
 def remarks(result: SearchResult, confirmation: Confirmation | None) -> list[str]:
     """Say what the headline does not say, a paragraph each."""
     if confirmation is None:
-        return [result.note, *result.warnings, *_foretold(result, None)]
+        return [result.note, *result.warnings, *_foretold(result, None), *_oddities(result)]
     verdict = confirmation.verdict
     ranks = "Ranks in the table remain those of one seed."
-    return [*details(verdict), advice(verdict), *_foretold(result, confirmation), ranks]
+    return [*details(verdict), advice(verdict), *_foretold(result, confirmation), ranks, *_oddities(result)]
+
+
+def _oddities(result: SearchResult) -> list[str]:
+    """Say which trials did not run as planned, by what happened."""
+    slots: dict[str, list[int]] = {}
+    for slot in result.slots.values():
+        for note in slot.notes:
+            slots.setdefault(note, []).append(slot.slot)
+    return [f"In slot {', '.join(map(str, numbers))}: {note}" for note, numbers in slots.items()]
 
 
 def _foretold(result: SearchResult, confirmation: Confirmation | None) -> list[str]:
