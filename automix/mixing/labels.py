@@ -39,6 +39,10 @@ class Follower(ABC):
     def weights(self) -> Tensor:
         """(B', S) float32: the label weight of each source, once every block was seen."""
 
+    def picture(self) -> Tensor | None:
+        """(B', h, w) float32 in [0, 1]: what it saw, to be laid over the mixed images; None for nothing."""
+        return None
+
 
 @dataclass(frozen=True, eq=False)
 class Observed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -14,6 +14,7 @@ from automix.mixing import Batch, Card, Component, MixedBatch, Mixer, Pairing, P
 from automix.mixing.probes import CleanView
 from automix.policy import PolicyDocument, compile_policy
 from automix.policy.step import CompiledBranch
+from automix.report.looks import looks
 
 if TYPE_CHECKING:
     from automix.mixing.inputs import Normalization
@@ -76,7 +77,7 @@ class MixedRow:
     Args:
         name: of the method.
         images: (n, C, H, W) float32 in [0, 1].
-        labels: the pieces of each image's label, those of weight 0 left out.
+        labels: the pieces of each image's label, those of weight 0 left out; empty where no label belongs to it.
     """
 
     name: str
@@ -138,6 +139,8 @@ def mixed_rows(
 ) -> list[MixedRow]:
     """Mix the pairs under every branch of every policy, with its own laws but always: `prob` is taken as 1.
 
+    What a guide found and what a label rule saw in the model follow in rows of their own.
+
     Args:
         pairs: the same for all.
         policies: name -> policy; one row each, in this order (one row per branch where there are several).
@@ -155,12 +158,13 @@ def mixed_rows(
     for title, branch in branches_of(policies, registry, len(pairs.classes), normalization):
         mixer = given_pairs(branch.mixer)
         generator = Streams(seed).generator("contact sheet", mixer.name)
-        mixed = mixer.apply(
-            images, mixer.draw(batch_for(mixer, images, pairs.labels, len(pairs.classes), model), generator)
-        )
-        n = len(pairs)
-        labels = tuple(_label(mixed, row, pairs) for row in range(n))
-        rows.append(MixedRow(title, (mixed.images[:n] * std + mean).clamp(0, 1), labels))
+        batch = batch_for(mixer, images, pairs.labels, len(pairs.classes), model)
+        plan = mixer.draw(batch, generator)
+        mixed = mixer.apply(images, plan)
+        shown = (mixed.images[: len(pairs)] * std + mean).clamp(0, 1)
+        rows.append(MixedRow(title, shown, _labels(mixed, pairs)))
+        seen = looks(replace(branch, mixer=mixer), plan, mixed, batch, model, clean=pairs.images, shown=shown)
+        rows += [MixedRow(it.name, it.images, () if it.mixed is None else _labels(it.mixed, pairs)) for it in seen]
     return rows
 
 
@@ -197,6 +201,10 @@ def always(mixer: PairMixer, **slots: Component) -> PairMixer:
 def given_pairs(mixer: Mixer, **slots: Component) -> Mixer:
     """Rebuild a mixer of pairs so that it always mixes row i with row i + n; any other stays as it is."""
     return always(mixer, pairing=_Given(), **slots) if isinstance(mixer, PairMixer) else mixer
+
+
+def _labels(mixed: MixedBatch, pairs: Pairs) -> tuple[tuple[LabelPart, ...], ...]:
+    return tuple(_label(mixed, row, pairs) for row in range(len(pairs)))
 
 
 def _label(mixed: MixedBatch, row: int, pairs: Pairs) -> tuple[LabelPart, ...]:

@@ -166,7 +166,7 @@ class _Attending(Follower):
     ) -> None:
         self.blocks, self.heads = [anatomy.num_blocks - 1 - rule.back], rule.heads
         self._share, self._area, self._cells, self._anatomy, self._size = rule.attn, mixed.weights, cells, anatomy, size
-        self._found = mixed.weights
+        self._row, self._found = cells.sum(dim=1), mixed.weights
 
     def see(self, attention: BlockAttention) -> None:
         """Weigh sources by the row that the head reads."""
@@ -175,11 +175,16 @@ class _Attending(Follower):
             fine, coarse = (cells.shape[-2], cells.shape[-1]), attention.windows.grid
             merged = merge_cells(cells.flatten(2).transpose(1, 2), fine, coarse)
             cells = torch.unflatten(merged.transpose(1, 2), 2, coarse)
-        self._found = attended_weights(row, cells, self._area)
+        self._row, self._found = row[:, 0], attended_weights(row, cells, self._area)
 
     def weights(self) -> Tensor:
         """(B', S): area and attention, blended."""
         return blended(self._area, self._found, self._share)
+
+    def picture(self) -> Tensor:
+        """(B', h, w): attention over patches, from the lowest to the highest."""
+        low, high = self._row.amin(dim=(1, 2), keepdim=True), self._row.amax(dim=(1, 2), keepdim=True)
+        return (self._row - low) / (high - low).clamp_min(torch.finfo(torch.float32).tiny)
 
 
 class _Aligning(Follower):
@@ -207,3 +212,8 @@ class _Aligning(Follower):
         others = self._anatomy.read(self._tokens)
         found = torch.cat((1.0 - others.sum(dim=1, keepdim=True), others), dim=1).clamp_(min=0.0)
         return blended(self._area, found, self._blend)
+
+    def picture(self) -> Tensor:
+        """(B', h, w): how much of what reached each patch is of other sources than the first."""
+        patches = self._tokens[:, self._anatomy.num_prefix_tokens :]
+        return torch.unflatten(patches.sum(dim=2), 1, self._grid)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from automix.mixing.probes.anatomy import Anatomy, anatomy
 from automix.mixing.probes.attention import AttentionConsumer, BlockAttention, watch_attention
 from automix.mixing.probes.check import PROBES, check_probes, missing_probes
-from automix.mixing.probes.clean import CleanView, head_map
+from automix.mixing.probes.clean import CleanView, evaluating, head_map
 from automix.mixing.probes.features import as_map, watch_features
 from automix.mixing.probes.windows import Windows, merge_cells
 
@@ -23,6 +23,7 @@ __all__ = [
     "anatomy",
     "as_map",
     "check_probes",
+    "evaluating",
     "head_map",
     "merge_cells",
     "missing_probes",
