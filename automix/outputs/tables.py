@@ -64,6 +64,7 @@ def leaderboard_row(row: LeaderboardRow, slot: SlotRecord) -> dict[str, Any]:
         "overhead": row.overhead,
         "slot": row.slot,
         "copied_from": row.copied_from,
+        "origin": row.origin,
         "policy_key": row.policy_key,
         "method": _method(slot),
         "error": row.error,
