@@ -128,7 +128,8 @@ def _draw_curves(axes: Axes, side: Side, colour: str) -> None:
     for slot, style in ((side.result.best, "-"), (none, "--")):
         if slot is not None and slot.curve:
             label = f"{side.config.name}: {slot.proposal.title}" if style == "-" else None
-            axes.plot(range(1, len(slot.curve) + 1), _values(slot, metric), style, color=colour, label=label)
+            values = _values(slot, metric)
+            axes.plot(range(1, len(values) + 1), values, style, marker=".", color=colour, label=label)
 
 
 def _values(slot: SlotRecord, metric: str) -> list[float]:

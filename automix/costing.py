@@ -16,6 +16,7 @@ from automix.search.ledger import SlotRecord
 from automix.search.probe import NO_MIXING, run_probe
 from automix.search.progress import Progress
 from automix.search.reading import read_slots
+from automix.search.rounds import ConfirmPlan
 
 __all__ = ["Books", "known_slots", "machine_for", "measure_cost"]
 
@@ -45,8 +46,9 @@ def measure_cost(plan: SearchPlan) -> Estimator | None:
     """
     slots = known_slots(plan)
     settled = {slot for slot, record in slots.items() if record.is_settled} | {int(s) for s in plan.config.inherited}
-    n_trainings = _trainings_left(plan)
-    if settled >= set(range(plan.config.n_trials)) and not n_trainings:
+    is_done = settled >= set(range(plan.config.n_trials))
+    n_trainings = _trainings_left(plan, is_searched=is_done)
+    if is_done and not n_trainings:
         return None
     machine = machine_for(plan)
     policies = {name: plan.space.defaults(name) for name in plan.space.mixers if name != NO_MIXING}
@@ -54,8 +56,16 @@ def measure_cost(plan: SearchPlan) -> Estimator | None:
     return Estimator(plan.config, probe, n_workers=machine.n_workers, n_trainings=n_trainings)
 
 
-def _trainings_left(plan: SearchPlan) -> int:
-    done = (StudyFolder(plan.work, plan.config.name).path / "confirm").glob("*/result.json")
+def _trainings_left(plan: SearchPlan, *, is_searched: bool) -> int:
+    """Count the trainings on fresh seeds: those that are named, where the search has named them, or at most so many."""
+    folder = StudyFolder(plan.work, plan.config.name)
+    try:
+        stage = ConfirmPlan.load(folder)
+    except FileNotFoundError:
+        stage = ConfirmPlan((), ())
+    if is_searched and len(stage.seeds) >= max(1, plan.confirm):
+        return sum(one.result() is None for one in stage.rounds(folder))
+    done = (folder.path / "confirm").glob("*/result.json")
     return max(0, trainings(plan) - len(list(done)))
 
 
