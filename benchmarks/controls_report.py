@@ -23,7 +23,7 @@ _EXPECTED = {
     "negative": "not `helps`",
     "null": "not `helps`",
     "regime": "short: not `helps`; long: mixing",
-    "noisy": "",
+    "noisy": "`helps`",
 }
 
 
