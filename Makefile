@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: quickstart setup check test faults benchmarks controls clean
+.PHONY: quickstart setup check test faults benchmarks controls search-benchmark clean
 
 quickstart: setup
 	$(BIN)/automix search --data digits --preset smoke
@@ -39,6 +39,13 @@ benchmarks: setup
 
 controls: setup
 	$(BIN)/python benchmarks/controls.py --write
+
+# About an hour of one core for the trainings and half an hour for the searches; goes on where it was stopped.
+search-benchmark: setup
+	$(BIN)/python benchmarks/trials.py
+	$(BIN)/python benchmarks/surrogate.py
+	$(BIN)/python benchmarks/fidelity.py
+	$(BIN)/python benchmarks/samplers.py --picture docs/images/regret.svg
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

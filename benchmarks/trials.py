@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from samplers_rivals import Chance, Tpe
 from trials_bank import DATA, Bank, Header, Job, Trained
 
 from automix.data.dataset import DataSet, Split
@@ -29,7 +30,7 @@ from automix.manager import build_host
 from automix.planning import SearchPlan, SearchRequest, plan_search
 from automix.policy import PolicyDocument
 from automix.search.ledger import Proposal
-from automix.search.sampler import arm_proposal, sampled_proposal
+from automix.search.sampler import arm_proposal
 from automix.spaces import Space
 from automix.tracking.keys import VAL_LOGLOSS, VAL_TOP1
 from automix.training.failures import NonFiniteLoss
@@ -37,7 +38,6 @@ from automix.training.loop import train
 
 HOST = build_host()
 _GUIDED_EVERY = 3
-_ONLY_CHANCE = 10**9
 _REPLICATED, _SEEDS = 18, (1, 2)
 _AT_LOW_FIDELITY, _SHARE = 40, 0.25
 
@@ -144,14 +144,11 @@ class Maker:
         if number < len(arms):
             name, policy = arms[number]
             return arm_proposal(name, PolicyDocument.from_dict(policy), self.space), False
-        guided = number % _GUIDED_EVERY == 0
+        is_guided = number % _GUIDED_EVERY == 0
         history = [self.bank.frozen(one, self.space) for one in self.bank.full() if one.params and one.top1]
-        startup = 0 if guided else _ONLY_CHANCE
         known = {self.bank.policy(job.policy, self.space).key() for job in self.bank.trials}
-        proposal = sampled_proposal(
-            history, self.space, seed=0, slot=number, n_startup_trials=startup, known_keys=known
-        )
-        return proposal, guided
+        proposer = Tpe(self.space, seed=0, is_grouped=True) if is_guided else Chance(self.space, seed=0)
+        return proposer.propose(history, number, known), is_guided
 
     def _train(self, job: Job, policy: Trained, document: PolicyDocument) -> Trained:
         data = job.fidelity.data(self.plan.data, seed=0)
