@@ -20,8 +20,8 @@ from automix.tracking import keys, tracking_uri
 pytestmark = pytest.mark.slow
 
 SEED = 20261123
-_OF_A_START = {"lease", "mlflow_run"}
-"""Attributes that say who did it and when."""
+_OF_A_START = {"lease", "mlflow_run", "traceback"}
+"""Attributes that say who did it and when; a traceback quotes the source as it is when something is raised."""
 
 
 def ledger_of(work: Path, name: str) -> Ledger:
@@ -49,8 +49,7 @@ def table(work: Path, name: str) -> list[tuple[Any, ...]]:
 def calm(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
     """The trial table of a search that nobody disturbed."""
     work = tmp_path_factory.mktemp("calm")
-    campaign_of_none = Life(name="calm", work=work, n_workers=1)
-    assert live(campaign_of_none) == "complete"
+    assert live(Life(name="calm", work=work, n_workers=1)) == "complete"
     return table(work, "calm")
 
 
