@@ -1,12 +1,11 @@
 """What TdAttenMix costs: the search for windows, and a training step with each guide beside a CutMix step.
 
-Run `python benchmarks/windows.py [--model NAME] [--batch N] [--rounds N] [--device cuda] [--threads N]
-[--quick]`. Goals: windows of
-256 maps of 14 x 14 in under 2 ms on two cores; a step with `self_attention` at most 1.5 times a CutMix step. With
-`top_down` two passes of the guide's network are added to a step, unless its maps are kept, as training does ("kept"
-below); for the released size, b, the fact sheet estimates +145 % on DeiT-S where half of the batches are mixed so.
-Networks have random weights: cost does not depend on them. Step ratios are medians over rounds, by CPU time (wall time
-in brackets); search times are medians.
+Run `python benchmarks/windows.py [--model NAME] [--batch N] [--rounds N] [--device cuda] [--threads N] [--quick]`.
+Goals: windows of 256 maps of 14 x 14 in under 2 ms on two cores; a step with `self_attention` at most 1.5 times a
+CutMix step. With `top_down` two passes of the guide's network are added to a step, unless its maps are kept, as
+training does ("kept" below); for the released size, b, +145 % is to be expected on DeiT-S where half of the batches are
+mixed so. Networks have random weights: cost does not depend on them. Step ratios are medians over rounds, by CPU time
+(wall time in brackets); search times are medians.
 """
 
 from __future__ import annotations

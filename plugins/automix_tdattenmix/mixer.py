@@ -27,6 +27,7 @@ from automix.mixing import (
     RandomPairing,
     Requires,
 )
+from automix.mixing.probes import Anatomy
 from automix.mixing.shares import box_coverage, pair_shares, resample_mask
 from automix_tdattenmix.functional import (
     attention_ratio,
@@ -43,6 +44,7 @@ from automix_tdattenmix.losses import consistency_loss, token_loss
 __all__ = ["TdAttenMix", "WindowPlan"]
 
 _HEAD = "token_head"
+_UNGUIDED = "windows are drawn at random there and labels follow the area"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -216,7 +218,7 @@ class TdAttenMix(PairMixer):
         if self.lam_mode == "batch_official":
             kept, pasted = ((part * is_mixed).sum().expand(len(part)) for part in (kept, pasted))
         if bool(((kept + pasted == 0) & is_mixed).any()):
-            self._warn_once("found maps in which nothing stands out")
+            self._warn_once("maps", f"found maps in which nothing stands out: {_UNGUIDED}")
         lam_attn = attention_ratio(kept, pasted, otherwise=plan.lam)
         lam = self.beta * plan.lam.double() + (1.0 - self.beta) * lam_attn
         return torch.where(is_mixed, lam, 1.0).float()
@@ -225,7 +227,8 @@ class TdAttenMix(PairMixer):
         """Return the maps with those that are not finite made flat."""
         is_known = maps.flatten(1).isfinite().all(dim=1)
         if not bool(is_known.all()):
-            self._warn_once(f"got maps with NaN or infinity from the guide {self.guide.name!r}")
+            found = f"NaN or infinity from the guide {self.guide.name!r}"
+            self._warn_once("maps", f"got maps with {found}: {_UNGUIDED}")
             maps = torch.where(is_known[:, None, None, None], maps, 0.0)
         return maps
 
@@ -239,13 +242,11 @@ class TdAttenMix(PairMixer):
             )
         return self.grid, self.grid
 
-    def _warn_once(self, what: str) -> None:
-        if not getattr(self, "_has_warned", False):
-            self._has_warned = True
-            warnings.warn(
-                f"tdattenmix {what}: windows are drawn at random there and labels follow the area. This is said once.",
-                stacklevel=2,
-            )
+    def _warn_once(self, about: str, text: str) -> None:
+        told: set[str] = self.__dict__.setdefault("_told", set())
+        if about not in told:
+            told.add(about)
+            warnings.warn(f"tdattenmix {text}. This is said once.", stacklevel=2)
 
     def move(self, images: Tensor, plan: WindowPlan, out: Tensor) -> Tensor:
         """Paste windows."""
@@ -280,8 +281,9 @@ class TdAttenMix(PairMixer):
 
     def extra_modules(self, info: ModelInfo) -> Mapping[str, nn.Module]:
         """Return the token loss's head, for a model with tokens."""
-        has_tokens = info.anatomy is not None and info.anatomy.family in ("vit", "swin")
-        return {_HEAD: nn.Linear(info.num_features, info.num_classes)} if has_tokens and self.w_fine else {}
+        if not self.w_fine or info.anatomy is None or not _has_tokens(info.anatomy):
+            return {}
+        return {_HEAD: nn.Linear(info.num_features, info.num_classes)}
 
     def loss(self, context: LossContext) -> Tensor | None:
         """Return ``w_con * consistency + w_fine * tokens`` for a mixed batch."""
@@ -293,4 +295,14 @@ class TdAttenMix(PairMixer):
         if self.w_fine and _HEAD in context.extra:
             head, features = context.extra[_HEAD], context.probes["features"]
             parts.append(self.w_fine * token_loss(features, head, context.batch, context.mixed))
+        elif self.w_fine and _has_tokens(context.clean.anatomy):
+            self._warn_once(
+                "head",
+                "leaves out its token loss, because nobody made its head: call `mix.extra_modules(info)` before "
+                "training and train what it returns along, or set `w_fine` to 0",
+            )
         return torch.stack(parts).sum() if parts else None
+
+
+def _has_tokens(anatomy: Anatomy) -> bool:
+    return anatomy.family in ("vit", "swin")

@@ -367,6 +367,15 @@ def test_token_models_get_a_head_of_their_own(name: str, has_head: bool) -> None
     assert TdAttenMix(w_fine=0.0).extra_modules(info) == {}
 
 
+def test_a_loop_that_forgets_the_head_is_told_what_is_left_out(registry: Registry) -> None:
+    document = published(registry, "tdattenmix")
+    model, images = build_model("automix_vit_mini", num_classes=5, channels=3, image_size=(16, 16)), noise(4, 3, 16, 16)
+    mix = compile_policy(document, registry, num_classes=5)
+    with pytest.warns(UserWarning, match=r"leaves out its token loss, because nobody made its head: call `mix\.extra"):
+        mix.loss(model, images, torch.arange(4))
+    assert torch.isfinite(mix.loss(model, images, torch.arange(4)))
+
+
 def test_a_batch_that_was_not_mixed_has_no_extra_loss() -> None:
     images = noise(2, 3, 8, 8)
     model, batch = nn.Identity(), Batch(images, torch.tensor([0, 1]), 2)
