@@ -94,6 +94,19 @@ class DividesByZero(Guide):
         return contrast / contrast.amax(dim=(2, 3), keepdim=True)
 
 
+class PreparesByChance(Guide):
+    """Draws what it keeps from the global generator, so that each data set has another guide every time."""
+
+    name = "by_chance"
+    card = CARD
+
+    def prepare(self, context):
+        self.kept = context.keep("by_chance", {}, lambda: {"map": torch.rand(3, 3)})
+
+    def maps(self, images, labels, clean=None):
+        return self.kept["map"].expand(len(images), 1, 3, 3)
+
+
 class Heavier(LabelRule):
     name = "heavier"
     card = CARD
@@ -183,6 +196,7 @@ def test_built_in_components_pass(component: type) -> None:
         (NextRow, "partners_are_rows"),
         (GlobalPairing, "partners_are_rows"),
         (DividesByZero, "guides_give_maps"),
+        (PreparesByChance, "prepared_guides_agree"),
         (Heavier, "rules_keep_the_pictures"),
         (FollowsDouble, "rules_weigh_what_the_model_sees"),
         (MovesBlends, "rules_leave_even_blends_alone"),
