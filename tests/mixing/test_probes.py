@@ -33,6 +33,13 @@ MODELS: dict[str, tuple[str, dict[str, Any], int]] = {
     "average": ("vit_base_patch16_rope_reg1_gap_256", {**TINY, "img_size": 48}, 48),
     "no prefix": ("vit_medium_patch16_gap_240", {**TINY, "img_size": 48}, 48),
     "padded": ("automix_vit_mini", {"num_classes": 5, "img_size": (33, 33)}, 33),
+    "eva": ("eva02_tiny_patch14_224", {**TINY, "img_size": 42}, 42),
+    "beit": ("beit_base_patch16_224", {**TINY, "img_size": 32}, 32),
+    "swin v2": (
+        "swinv2_tiny_window8_256",
+        {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 2), "num_classes": 5, "img_size": 64, "window_size": 4},
+        64,
+    ),
     "swin": (
         "swin_tiny_patch4_window7_224",
         {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 2), "num_classes": 5, "img_size": 72, "window_size": 7},
