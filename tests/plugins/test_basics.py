@@ -94,7 +94,8 @@ def test_deit_mixes_as_timm_default_does(registry: Registry) -> None:
 
 def test_trivialmix_draws_every_simple_mixer_equally_often(registry: Registry) -> None:
     mix = compiled(registry, "trivialmix")
-    expected = {name for name in registry.names("mixer") if name != "none"}
+    # tdattenmix leaves open which guide it follows, so it does not work as it is.
+    expected = set(registry.names("mixer")) - {"none", "tdattenmix"}
     assert {branch.mixer.name for branch in mix.branches} == expected
     images, labels = torch.randn(2, 1, 16, 16), torch.tensor([0, 1])
     seen: Counter[str] = Counter()
