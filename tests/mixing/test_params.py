@@ -7,7 +7,7 @@ import math
 import pytest
 
 from automix.errors import SettingError
-from automix.mixing import Bool, Card, Choice, Component, Float, Int
+from automix.mixing import Bool, Card, Choice, Component, Float, Int, Text
 from automix.mixing.domains import ChoiceDomain, Fixed, FloatDomain, IntDomain
 
 
@@ -100,6 +100,22 @@ def test_a_space_narrows_widens_or_fixes(name: str, override: object, domain: ob
 def test_an_override_that_does_not_fit_is_refused_with_its_place(name: str, override: object) -> None:
     with pytest.raises(SettingError, match=r"space\.yaml line 3"):
         Knobs.params[name].domain(override, "space.yaml line 3")
+
+
+def test_text_is_of_its_form_and_searched_only_where_a_space_lists_values() -> None:
+    class Worded(Component):
+        grid = Text("", pattern=r"(?:\d+x\d+)?", doc="A grid.", source="ours")
+
+    assert Worded(grid="2x3").grid == "2x3"
+    for wrong in ("2x", "2x3 ", 23, None):
+        with pytest.raises(SettingError, match="Expected `grid` as text of the form"):
+            Worded(grid=wrong)
+    assert Worded.grid.domain() == Fixed("")
+    assert Worded.grid.domain("1x2") == Fixed("1x2")
+    assert Worded.grid.domain(["1x2", "2x2"]) == ChoiceDomain(("1x2", "2x2"))
+    with pytest.raises(SettingError):
+        Worded.grid.domain(["1x2", "no"])
+    assert Worded.grid.json_schema()["pattern"] == r"^(?:(?:\d+x\d+)?)$"
 
 
 def test_schema_says_what_check_says() -> None:
