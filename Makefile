@@ -35,7 +35,7 @@ faults: setup
 
 benchmarks: setup
 	for name in kernels loss training_step bookkeeping; do $(BIN)/python benchmarks/$$name.py || exit 1; done
-	$(BIN)/python benchmarks/memory.py --quick
+	$(BIN)/python benchmarks/memory.py --seeds 5
 
 controls: setup
 	$(BIN)/python benchmarks/controls.py --write

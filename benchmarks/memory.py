@@ -1,75 +1,84 @@
 """Trials that a search needs to reach the same validation accuracy, with and without the memory of earlier data sets.
 
-Run `python benchmarks/memory.py --quick` (about 5 minutes of processor time) or without `--quick` (about two hours,
-estimated). Each data set is searched without memory, once per seed. Then each is searched again with a memory that
-knows those searches of the OTHER data sets only. Policies, sampler, database and training are those of `automix
-search`; worker processes, MLflow and pruning are left out. What is compared is in which trial a search first reaches
-the accuracy that the search without memory had at its end, or a part of its gain over no mixing.
+Run `python benchmarks/memory.py` (a few minutes of one core; less with fewer `--seeds`). Training is replaced by the
+surrogates of the trial bank (`benchmarks/data/`); sampler, memory, distance of data sets and order of arms are those of
+`automix search`, pruning is left out. For every seed each data set is searched without memory. Then it is searched
+again with a memory that knows the searches of that seed on OTHER pictures only: searches on digits do not know those on
+digits with other labels. A policy that both searches train comes out the same in both.
 
-Fashion-MNIST and CIFAR-10 are read from `--images`, a folder with fashion-mnist-3k/fashion_mnist_3k.npz and
-cifar10-jpeg/cifar10_jpeg.npz; those that are not there are left out.
+What is counted is the trial in which a search first reaches a validation accuracy: what searches without memory reach
+at their end on average over the seeds, or no mixing and a part of that gain. So the target is the same for both kinds
+of search, and no lucky one sets its own. `--write` puts the table into docs/memory.md.
+
+The numbers by which data sets are compared come from the pictures, which are read from `--images`, a folder with
+fashion-mnist-3k/fashion_mnist_3k.npz and cifar10-jpeg/cifar10_jpeg.npz; data sets that are not there are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import os
-import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from optuna.trial import FrozenTrial, create_trial
+import numpy as np
+from _tables import machine, table, write_between
+from numpy.typing import NDArray
+from samplers import WAYS, Problem
+from samplers import Search as Asker
+from trials import TASKS, Maker, Task
+from trials_bank import DATA
 
-from automix.manager import build_host
-from automix.planning import SearchPlan, SearchRequest, plan_search
+from automix.planning import SearchPlan
 from automix.policy import PolicyDocument
+from automix.search import StudyFolder
+from automix.search.config import Arm
 from automix.search.ledger import Proposal
-from automix.search.sampler import arm_proposal, sampled_proposal
+from automix.search.sampler import arm_proposal
+from automix.spaces import Space
 from automix.storage import Store
 from automix.tracking.keys import VAL_TOP1
-from automix.training.loop import train
+from automix.zoo.arms import MAX_ARMS, remembered_arms
 
-HOST = build_host()
 SHARES = (0.5, 0.9, 1.0)
-"""Of the gain that the search without memory made: what is to be reached."""
+"""Of the gain that searches without memory make: what is to be reached."""
+_TRIALS = 30
+_RESAMPLES = 2000
+_PAGE = Path(__file__).parents[1] / "docs" / "memory.md"
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Size:
-    """How much is done."""
+class Place:
+    """A data set to search on.
 
-    trials: int
-    epochs: int
-    limit: int
-    max_side: int
-    seeds: int
+    Args:
+        task: how it is trained on.
+        plan: of a search on it; holds its fingerprint.
+        problem: its surrogate and space.
+    """
 
+    task: Task
+    plan: SearchPlan
+    problem: Problem
 
-# Labels are noisy and epochs many for the number of images: with few epochs no mixing wins, and there is no gain to
-# reach sooner.
-QUICK = Size(trials=14, epochs=40, limit=300, max_side=16, seeds=1)
-FULL = Size(trials=24, epochs=40, limit=500, max_side=32, seeds=2)
-_LABEL_NOISE = 0.4
-
-
-@dataclass(frozen=True)
-class Task:
-    """A data set to search on."""
-
-    name: str
-    spec: str
-    side: int
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The reference arms of the trials behind the surrogate, no mixing first."""
+        return tuple(Arm(name=name, policy=dict(policy)) for name, policy in self.problem.bank.header.arms.items())
 
 
 @dataclass
 class Search:
     """A search as it went: a row per trial."""
 
-    plan: SearchPlan
+    place: Place
     proposals: list[Proposal] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
@@ -78,156 +87,211 @@ class Search:
         """What no mixing reached; it is the first arm."""
         return self.scores[0]
 
-    def first_at(self, target: float) -> int | None:
-        """Return the number of the first trial, from 1, that reaches a target."""
-        return next((i for i, score in enumerate(self.scores, start=1) if score >= target), None)
+    @property
+    def best(self) -> float:
+        """The highest accuracy that was seen."""
+        return max(self.scores)
+
+    def first_at(self, target: float) -> int:
+        """Return the number of the first trial, from 1, that reaches a target; one more than there are if none does."""
+        return next((i for i, score in enumerate(self.scores, start=1) if score >= target), len(self.scores) + 1)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same search without and with memory."""
+
+    alone: Search
+    helped: Search
+
+    def needed(self, target: float) -> tuple[int, int]:
+        """Return the number of trials that either needs."""
+        return self.alone.first_at(target), self.helped.first_at(target)
 
 
 def main() -> None:
     """Search every data set both ways and print what was needed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seeds", type=int, default=50, help="searches of each data set, both ways")
     parser.add_argument("--images", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--work", type=Path, default=Path("automix-work"), help="where decoded images are kept")
+    parser.add_argument("--data", type=Path, default=DATA, help="the trial bank")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/memory.md")
     options = parser.parse_args()
-    size = QUICK if options.quick else FULL
-    tasks = list(_tasks(options.images))
+    options.out = options.data
     begun = time.process_time()
-    pairs: list[tuple[Search, Search]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in range(size.seeds):
-            pairs += _compare(tasks, size, seed, Path(folder) / str(seed))
-    _print_total(pairs, size, time.process_time() - begun)
+    pairs = compare(list(_places(options)), options.seeds)
+    lines = report(pairs, (time.process_time() - begun) / 60)
+    print("\n".join(lines))
+    if options.write:
+        write_between(_PAGE, "results", lines)
 
 
-def _tasks(images: Path) -> Iterator[Task]:
-    yield Task("digits", "digits", 8)
-    for name, file, side in (
-        ("Fashion-MNIST", images / "fashion-mnist-3k" / "fashion_mnist_3k.npz", 28),
-        ("CIFAR-10", images / "cifar10-jpeg" / "cifar10_jpeg.npz", 32),
-    ):
-        if file.exists():
-            yield Task(name, f"npz:{file}", side)
+def _places(options: argparse.Namespace) -> Iterator[Place]:
+    for task in TASKS:
+        is_there = task.source == "digits" or (options.images / task.source).exists()
+        if is_there and (options.data / f"{task.name}.jsonl.gz").exists():
+            maker = Maker.open(task, options)
+            yield Place(task, maker.plan, Problem.of(maker.bank))
 
 
-def _compare(tasks: list[Task], size: Size, seed: int, folder: Path) -> list[tuple[Search, Search]]:
-    trained: dict[tuple[str, str], float] = {}
-    alone = {task.name: _search(task, size, seed, folder / "alone", trained) for task in tasks}
+def compare(places: Sequence[Place], seeds: int) -> list[Pair]:
+    """Search every place without memory, then with what the searches of the same seed found elsewhere."""
+    alone = {place.task.name: go(place, [place.arms] * seeds) for place in places}
     pairs = []
-    for number, task in enumerate(tasks):
-        work = folder / str(number)
-        _remember(work, [alone[other.name] for other in tasks if other is not task])
-        helped = _search(task, size, seed, work, trained)
-        pairs.append((alone[task.name], helped))
-        _print_pair(task, seed, *pairs[-1])
+    for place in places:
+        others = [alone[other.task.name] for other in places if other.task.source != place.task.source]
+        helped = go(place, [arms_with_memory(place, searches) for searches in zip(*others, strict=True)])
+        pairs += [Pair(*both) for both in zip(alone[place.task.name], helped, strict=True)]
     return pairs
 
 
-def _search(task: Task, size: Size, seed: int, work: Path, trained: dict[tuple[str, str], float]) -> Search:
-    """Go through a search slot by slot; a policy that was trained on these data already is not trained again."""
-    request = SearchRequest(
-        data=task.spec,
-        label_noise=_LABEL_NOISE,
-        limit=size.limit,
-        image_size=min(task.side, size.max_side),
-        space="small",
-        trials=size.trials,
-        epochs=size.epochs,
-        model="automix_resnet8",
-        device="cpu",
-        seed=seed,
-        work=work,
-    )
-    search = Search(plan_search(request, HOST))
-    for slot in range(size.trials):
-        proposal = _proposal(search, slot)
-        key = (search.plan.config.data_hash, proposal.key)
-        if key not in trained:
-            document = PolicyDocument.from_dict(proposal.policy)
-            result = train(search.plan.data, document, search.plan.settings, registry=HOST.registry)
-            trained[key] = result.last[VAL_TOP1]
-        search.proposals.append(proposal)
-        search.scores.append(trained[key])
-    print(f"{task.name}: {size.trials} trials, {time.process_time() / 60:.1f} min processor time so far", flush=True)
-    return search
+def go(place: Place, arms: Sequence[Sequence[Arm]]) -> list[Search]:
+    """Go through searches, seed by seed side by side: the arms of each, then what the sampler proposes."""
+    print(f"{place.task.name}: {len(arms)} searches", flush=True)
+    space = place.problem.space
+    askers = [
+        Asker(WAYS["tpe"](space, seed), np.random.default_rng(seed), is_pruned=False) for seed in range(len(arms))
+    ]
+    searches = [Search(place) for _ in arms]
+    for slot in range(_TRIALS):
+        proposals = [
+            asker.ask() if slot >= len(own) else _arm_proposal(own[slot], space)
+            for asker, own in zip(askers, arms, strict=True)
+        ]
+        means = _means(place, proposals)
+        for seed, (asker, search, proposal, mean) in enumerate(zip(askers, searches, proposals, means, strict=True)):
+            noise = place.problem.surrogate.noise(_chance(seed, proposal.key)).copy()
+            noise[0] = np.minimum(noise[0], 1 - mean[0])  # the surrogate does not know that accuracy ends at 1
+            asker.tell(proposal, mean, noise)
+            search.proposals.append(proposal)
+            search.scores.append(float(mean[0, -1] + noise[0, -1]))
+    return searches
 
 
-def _proposal(search: Search, slot: int) -> Proposal:
-    config, space = search.plan.config, search.plan.space
-    if slot < len(config.arms):
-        return arm_proposal(config.arms[slot].name, PolicyDocument.from_dict(config.arms[slot].policy), space)
-    return sampled_proposal(
-        _history(search),
-        space,
-        seed=config.seed,
-        slot=slot,
-        n_startup_trials=config.n_startup_trials,
-        known_keys={proposal.key for proposal in search.proposals},
-    )
+def _arm_proposal(arm: Arm, space: Space) -> Proposal:
+    return arm_proposal(arm.name, PolicyDocument.from_dict(arm.policy), space)
 
 
-def _history(search: Search) -> list[FrozenTrial]:
+def _means(place: Place, proposals: Sequence[Proposal]) -> list[Array]:
+    """Return (2, n_epochs) of each: a reference as it was trained, others as the surrogate predicts them, at once."""
+    surrogate, known = place.problem.surrogate, place.problem.bank.header.arms
+    others = [one.params for one in proposals if one.arm not in known]
+    predicted = iter(surrogate.mean(others) if others else ())
+    return [surrogate.arm(one.arm) if one.arm in known else next(predicted) for one in proposals]
+
+
+def _chance(seed: int, key: str) -> np.random.Generator:
+    """Make the noise of a training, the same wherever the policy is trained with this seed."""
+    digest = hashlib.blake2b(f"{seed} {key}".encode(), digest_size=8).digest()
+    return np.random.default_rng(int.from_bytes(digest, "little"))
+
+
+def arms_with_memory(place: Place, others: Sequence[Search]) -> list[Arm]:
+    """Return the arms that a search has where the memory holds other searches, in the order of `automix search`."""
+    none, *references = place.arms
+    with tempfile.TemporaryDirectory() as folder:
+        _remember(Path(folder), others)
+        remembered = remembered_arms(
+            StudyFolder(Path(folder), "new"),
+            place.plan.data.fingerprint,
+            fit=place.problem.space.normal,
+            references=references,
+            room=MAX_ARMS,
+        )
+    arms = [arm for arm in remembered.arms if _is_predictable(place, arm)]
+    return [none, *arms, *(arm for arm in references if arm not in arms)]
+
+
+def _is_predictable(place: Place, arm: Arm) -> bool:
+    """Whether the surrogate knows a policy: it is a reference, or lies in the space."""
+    return arm in place.arms or bool(_arm_proposal(arm, place.problem.space).params)
+
+
+def _remember(work: Path, searches: Sequence[Search]) -> None:
+    """Write searches into a work folder's memory, as `automix search` does at its end; losers are never recalled."""
+    with closing(Store(work / "automix.db")) as store:
+        for search in searches:
+            plan, name = search.place.plan, search.place.task.name
+            arms = [{"name": arm.name} for arm in search.place.arms]
+            config = {**json.loads(plan.config.to_json()), "arms": arms}
+            meta = dict(plan.data.fingerprint.meta)
+            store.remember_data(plan.config.data_hash, name=name, meta_features=meta)
+            store.remember_study(name, data_hash=plan.config.data_hash, config=config)
+            for slot, (proposal, score) in enumerate(zip(search.proposals, search.scores, strict=True)):
+                if score >= search.none:
+                    store.remember_result(
+                        name,
+                        slot,
+                        policy_key=proposal.key,
+                        policy_title=proposal.title,
+                        policy=proposal.policy,
+                        status="complete",
+                        epochs=plan.config.n_epochs,
+                        metrics={VAL_TOP1: score},
+                    )
+
+
+def report(pairs: Sequence[Pair], minutes: float) -> list[str]:
+    """Return the table as lines of Markdown."""
+    names = list(dict.fromkeys(pair.alone.place.task.name for pair in pairs))
+    groups = {name: [pair for pair in pairs if pair.alone.place.task.name == name] for name in names}
+    body = []
+    counts: dict[float, list[tuple[int, int]]] = {share: [] for share in SHARES}
+    for name, group in groups.items():
+        for share in SHARES:
+            target = target_of(group, share)
+            found = [pair.needed(target) for pair in group]
+            counts[share] += found
+            body.append([f"{name}, {target:.1%}", f"{share:.0%}", *_needed(found), _beat(group)])
+    body += [["all", f"{share:.0%}", *_needed(found), _beat(pairs)] for share, found in counts.items()]
+    head = [
+        "data, target",
+        "of the gain",
+        "trials without",
+        "with memory",
+        "difference (95 %)",
+        "better than no mixing",
+    ]
     return [
-        create_trial(value=score, params=dict(one.params), distributions=dict(one.distributions))
-        for one, score in zip(search.proposals, search.scores, strict=True)
+        f"{len(pairs) // len(names)} seeds, searches of {_TRIALS} trials, {machine()}, {minutes:.0f} min of processor "
+        f"time. A search that never reaches the target counts as {_TRIALS + 1}. Last column: of the policies that the "
+        "memory added.",
+        "",
+        *table(head, body),
     ]
 
 
-def _remember(work: Path, searches: list[Search]) -> None:
-    """Write searches into a work folder's memory, as `automix search` does at its end."""
-    store = Store(work / "automix.db")
-    for search in searches:
-        config = search.plan.config
-        meta = dict(search.plan.data.fingerprint.meta)
-        store.remember_data(config.data_hash, name=config.data_name, meta_features=meta)
-        store.remember_study(config.name, data_hash=config.data_hash, config=json.loads(config.to_json()))
-        for slot, (proposal, score) in enumerate(zip(search.proposals, search.scores, strict=True)):
-            store.remember_result(
-                config.name,
-                slot,
-                policy_key=proposal.key,
-                policy_title=proposal.title,
-                policy=proposal.policy,
-                status="complete",
-                epochs=config.n_epochs,
-                metrics={VAL_TOP1: score},
-            )
-    store.close()
+def target_of(pairs: Sequence[Pair], share: float) -> float:
+    """Return what no mixing reaches on average, and a share of the mean gain of the searches without memory."""
+    none, best = np.mean([(pair.alone.none, pair.alone.best) for pair in pairs], axis=0)
+    return float(none + share * (best - none))
 
 
-def _print_pair(task: Task, seed: int, alone: Search, helped: Search) -> None:
-    print(f"\n{task.name}, seed {seed}: no mixing {alone.none:.1%}")
-    for note in helped.plan.notes:
-        if note.startswith("memory-"):
-            print(f"  {note}")
-    for label, search in (("without", alone), ("with", helped)):
-        memory = [s for p, s in zip(search.proposals, search.scores, strict=True) if p.arm.startswith("memory-")]
-        arms = f"; memory arms {', '.join(f'{score:.1%}' for score in memory)}" if memory else ""
-        needed = ", ".join(f"{share:.0%}: {search.first_at(_target(alone, share)) or 'never'}" for share in SHARES)
-        print(
-            f"  {label:8} best {max(search.scores):.1%}; trial that reaches a share of the gain {needed}{arms}",
-            flush=True,
-        )
+def _needed(found: Sequence[tuple[int, int]]) -> list[str]:
+    without, helped = np.array(found, dtype=np.float64).T
+    low, high = _interval(helped - without)
+    difference = f"{(helped - without).mean():+.1f} ({low:+.1f} to {high:+.1f})"
+    return [f"{without.mean():.1f}", f"{helped.mean():.1f}", difference]
 
 
-def _target(alone: Search, share: float) -> float:
-    return alone.none + share * (max(alone.scores) - alone.none)
+def _beat(pairs: Sequence[Pair]) -> str:
+    """Count the policies of the memory, and those that did better than no mixing here too."""
+    found = [
+        score > pair.helped.none
+        for pair in pairs
+        for proposal, score in zip(pair.helped.proposals, pair.helped.scores, strict=True)
+        if proposal.arm.startswith("memory-")
+    ]
+    return f"{sum(found)} of {len(found)}"
 
 
-def _print_total(pairs: list[tuple[Search, Search]], size: Size, cpu_s: float) -> None:
-    print(f"\n{len(pairs)} pairs of searches, {size}, {os.cpu_count()} cores, {cpu_s / 60:.1f} min processor time")
-    print("mean number of trials (one that never reaches the target counts as one more than there are)")
-    for share in SHARES:
-        without = [_needed(alone, alone, share, size) for alone, _ in pairs]
-        helped = [_needed(helped, alone, share, size) for alone, helped in pairs]
-        print(f"  {share:4.0%} of the gain: {_spread(without)} without, {_spread(helped)} with memory")
-
-
-def _needed(search: Search, alone: Search, share: float, size: Size) -> int:
-    return search.first_at(_target(alone, share)) or size.trials + 1
-
-
-def _spread(values: list[int]) -> str:
-    return f"{statistics.mean(values):.1f} ({', '.join(map(str, values))})"
+def _interval(differences: Array) -> tuple[float, float]:
+    """Return the percentile bootstrap's interval of a mean."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(differences, size=(_RESAMPLES, len(differences))).mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
 
 
 if __name__ == "__main__":

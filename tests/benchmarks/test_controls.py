@@ -79,7 +79,7 @@ def test_every_case_has_a_name_of_its_own(quick: bool, tmp_path: Path) -> None:
         (tmp_path / folder / file).touch()
     names = [case.name for case in controls._cases(tmp_path, quick)]
     assert len(set(names)) == len(names)
-    assert {case.control for case in controls._cases(tmp_path / "missing", quick)} == {"positive", "null"}
+    assert {case.data for case in controls._cases(tmp_path / "missing", quick)} == {"digits"}
 
 
 def test_replication_trains_winner_and_no_mixing_on_seeds_that_nobody_used(
