@@ -6,7 +6,7 @@ then one proposal after another. Regret is by how much the expected accuracy of 
 the best that is known. Compute counts epochs, in full trainings.
 
     random     chance
-    tpe        Optuna's TPE as it comes
+    tpe        Optuna's TPE as it comes: what `automix search` does
     tpe-group  TPE with a group of its own for each branch of the conditional space
     bandit     Thompson sampling chooses the method, TPE the rest
     gp         Thompson sampling on a Gaussian process over what policies have in common
@@ -57,6 +57,9 @@ _STARTUP = 12
 _SOUGHT = 3000
 _GRID = np.arange(12.0, _TRIALS + 0.1, 4.0)
 _RESAMPLES = 2000
+_PRUNED = ("random", "tpe")
+"""Ways that are also tried with trials ended early."""
+_DEFAULT = "tpe"
 
 
 class Proposer(Protocol):
@@ -290,7 +293,8 @@ def main() -> None:
 def _measured(path: Path, options: argparse.Namespace) -> list[Curve]:
     curves: list[Curve] = []
     problem: Problem | None = None
-    for is_pruned, way in ((is_pruned, way) for is_pruned in (False, True) for way in options.ways):
+    pruned = [(way, True) for way in options.ways if way in _PRUNED]
+    for way, is_pruned in [*((way, False) for way in options.ways), *pruned]:
         kept = options.results / f"{path.name.partition('.')[0]}-{way}{'-pruned' if is_pruned else ''}.json"
         if not kept.exists():
             problem = problem or Problem.of(Bank.read(path))
@@ -322,9 +326,10 @@ def _draw(found: Mapping[str, Sequence[Curve]], picture: Path) -> None:
     figure = Figure(figsize=(10, 7.5), layout="constrained")
     panels = np.atleast_1d(figure.subplots(-(-len(found) // 2), min(2, len(found)), sharex=True)).ravel()
     for axes, (name, curves) in zip(panels, found.items(), strict=False):
-        for curve, colour in zip(curves, _colours(curves), strict=True):
-            style = "-" if curve.way.endswith("expected") else ":"
-            axes.plot(_GRID, 100 * curve.mean, style, color=colour, label=curve.way)
+        shown = [curve for curve in curves if curve.way in (*WAYS, f"{_DEFAULT}, expected")]
+        for number, curve in enumerate(shown):
+            colour = f"C{number}"
+            axes.plot(_GRID, 100 * curve.mean, color=colour, label=curve.way)
             axes.fill_between(
                 _GRID, *(100 * (curve.mean + sign * curve.error) for sign in (-1, 1)), color=colour, alpha=0.12, lw=0
             )
@@ -333,12 +338,6 @@ def _draw(found: Mapping[str, Sequence[Curve]], picture: Path) -> None:
         axes.set_xlabel("compute in full trainings")
     panels[0].legend(fontsize=8, ncols=2)
     figure.savefig(picture, metadata={"Date": None} if picture.suffix == ".svg" else None)
-
-
-def _colours(curves: Sequence[Curve]) -> list[str]:
-    """Give a way one colour, however one of its trials was chosen."""
-    ways = list(dict.fromkeys(curve.way.removesuffix(", expected") for curve in curves))
-    return [f"C{ways.index(curve.way.removesuffix(', expected'))}" for curve in curves]
 
 
 def _print(name: str, curves: Sequence[Curve]) -> None:
