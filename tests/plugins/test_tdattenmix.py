@@ -27,7 +27,8 @@ from automix_tdattenmix.functional import (
     window_sums,
 )
 from automix_tdattenmix.losses import consistency_loss, token_loss
-from automix_tdattenmix.mixer import TdAttenMix, WindowPlan
+from automix_tdattenmix.mixer import TdAttenMix
+from automix_tdattenmix.plan import WindowPlan
 
 
 class TestContract(MixerContract):
