@@ -25,8 +25,8 @@ from automix.manager import build_host
 from automix.mixing import ArtifactStore, Guide, ModelInfo, PrepareContext
 from automix.mixing.probes import anatomy
 from automix.policy import PolicyDocument, PolicyMixer, compile_policy
-from automix_attention.making import shape_for, to_tensors
-from automix_attention.networks import FeedbackViT
+from automix_attention.networks import FeedbackViT, to_tensors
+from automix_attention.training import shape_for
 from automix_tdattenmix.functional import best_windows
 
 NUM_CLASSES = 1000

@@ -6,7 +6,7 @@ weights, so that these can be loaded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from automix_attention.functional import similarity
 
-__all__ = ["FeedbackViT", "Shape"]
+__all__ = ["FeedbackViT", "Shape", "from_tensors", "to_tensors"]
 
 _EPS = 1e-6
 
@@ -209,3 +209,21 @@ class _Decoder(nn.Module):
     def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
         signal = self.linear(signal)
         return signal, self.linear2(signal)
+
+
+def to_tensors(network: FeedbackViT) -> dict[str, Tensor]:
+    """Write a network as named tensors, what its weights do not show included."""
+    shape = network.shape
+    return {**network.state_dict(), "shape.grid": torch.tensor(shape.grid), "shape.heads": torch.tensor(shape.heads)}
+
+
+def from_tensors(tensors: Mapping[str, Tensor]) -> FeedbackViT:
+    """Build the network that `to_tensors` wrote, on the CPU, in evaluation mode, without gradients."""
+    weights = dict(tensors)
+    rows, columns = weights.pop("shape.grid").tolist()
+    heads = int(weights.pop("shape.heads"))
+    width, channels, patch, _ = weights["patch_embed.proj.weight"].shape
+    depth = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
+    network = FeedbackViT(Shape((rows, columns), patch, channels, width, depth, heads, len(weights["head.bias"])))
+    network.load_state_dict(weights)
+    return network.requires_grad_(False).eval()

@@ -13,8 +13,9 @@ from automix.errors import DataError, PolicyError
 from automix.mixing import Card, Choice, Float, Guide, Int, PrepareContext, Text
 from automix.mixing.probes import CleanView
 from automix_attention.functional import above_threshold, similarity
-from automix_attention.making import SIZES, from_tensors, load_weights, to_tensors, train_network, weights_hash
-from automix_attention.networks import FeedbackViT
+from automix_attention.networks import FeedbackViT, from_tensors, to_tensors
+from automix_attention.training import SIZES, train_network
+from automix_attention.weights import load_weights, weights_hash
 
 __all__ = ["TopDown"]
 

@@ -20,10 +20,11 @@ from automix.mixing import LabelledBatch, PrepareContext
 from automix.mixing.probes import CleanView, watch_attention
 from automix.training.models import build_model
 from automix_attention.functional import above_threshold, class_activation, similarity
-from automix_attention.making import from_tensors, load_weights, shape_for, to_tensors
 from automix_attention.model_guides import ClassActivation, SelfAttention
-from automix_attention.networks import FeedbackViT, Shape
+from automix_attention.networks import FeedbackViT, Shape, from_tensors, to_tensors
 from automix_attention.top_down import TopDown
+from automix_attention.training import shape_for
+from automix_attention.weights import load_weights
 
 SHAPE = Shape(grid=(3, 4), patch=4, channels=3, width=16, depth=3, heads=2, num_classes=5)
 
