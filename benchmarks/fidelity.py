@@ -35,7 +35,10 @@ _ORDERS = 400
 _RESAMPLES = 1000
 _CONFIRMED = 3
 _SHARE = 0.25
-_LOW = {"epochs": {"epochs": _SHARE}, "images": {"images": _SHARE}}
+_LOW: Mapping[str, Callable[[int], Job]] = {
+    "epochs": lambda policy: Job(policy, epochs=_SHARE),
+    "images": lambda policy: Job(policy, images=_SHARE),
+}
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,13 @@ class Pool:
     def of(cls, bank: Bank) -> Pool:
         """Collect the policies that were trained at every fidelity."""
         surrogate = Surrogate(bank)
-        jobs = [[Job(i, **share) for share in _LOW.values()] for i in range(len(bank.full()))]
+        jobs = [[low(i) for low in _LOW.values()] for i in range(len(bank.full()))]
         kept = [i for i, low in enumerate(jobs) if all(_is_known(bank, job) for job in (Job(i), *low))]
         trained = [bank.trials[Job(i)] for i in kept]
         space = bank.header.compose()
         return cls(
             full=np.array([[one.top1, np.negative(one.logloss)] for one in trained]),
-            low={axis: _ends([bank.trials[Job(i, **share)] for i in kept]) for axis, share in _LOW.items()},
+            low={axis: _ends([bank.trials[low(i)] for i in kept]) for axis, low in _LOW.items()},
             is_mixing=np.array([bank.policy(i, space).is_mixing for i in kept]),
             truth=np.array([_expected(one, surrogate) for one in trained]),
         )

@@ -1,6 +1,6 @@
 """Regret against compute of ways to propose policies, on surrogates of real trainings.
 
-Run `python benchmarks/samplers.py` (about half an hour of one core; `--quick` three minutes); it reads the trial bank,
+Run `python benchmarks/samplers.py` (half an hour of one core; `--seeds 5` three minutes); it reads the trial bank,
 `benchmarks/data/`. Each way goes through searches of 64 trials as `automix search` would: the reference arms first,
 then one proposal after another. Regret is by how much the expected accuracy of the policy that is chosen falls behind
 the best that is known. Compute counts epochs, in full trainings.
@@ -21,6 +21,7 @@ two names (`mixer`, `branches`) of forty parameters; the rest would be drawn by 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -276,7 +277,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=_SEEDS)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument(
-        "--results", type=Path, default=DATA / "regret", help="a folder; what is there is not run again"
+        "--results", type=Path, default=DATA / "regret", help="a folder; what is there of the same trials is kept"
     )
     parser.add_argument("--picture", type=Path, help="where the curves are drawn, an .svg or .png")
     options = parser.parse_args()
@@ -293,14 +294,16 @@ def main() -> None:
 def _measured(path: Path, options: argparse.Namespace) -> list[Curve]:
     curves: list[Curve] = []
     problem: Problem | None = None
+    trials = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     pruned = [(way, True) for way in options.ways if way in _PRUNED]
     for way, is_pruned in [*((way, False) for way in options.ways), *pruned]:
         kept = options.results / f"{path.name.partition('.')[0]}-{way}{'-pruned' if is_pruned else ''}.json"
-        if not kept.exists():
+        row = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+        if (row.get("trials"), row.get("seeds")) != (trials, options.seeds):
             problem = problem or Problem.of(Bank.read(path))
+            row = {"trials": trials, "seeds": options.seeds, **_row(problem, way, is_pruned, options.seeds)}
             kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(json.dumps(_row(problem, way, is_pruned, options.seeds)), encoding="utf-8")
-        row = json.loads(kept.read_text(encoding="utf-8"))
+            kept.write_text(json.dumps(row), encoding="utf-8")
         name = f"{way}, pruned" if is_pruned else way
         for choice in CHOICES:
             regrets = np.array(row["regrets"][choice])

@@ -54,7 +54,7 @@ class Draw:
         """Draw one of the choices."""
         known = self._near.get(name)
         stays = known in choices and self._rng.random() >= _REDRAWN
-        value = known if stays else choices[int(self._rng.integers(len(choices)))]
+        value: Any = known if stays else choices[int(self._rng.integers(len(choices)))]
         self.params[name] = value
         return value
 

@@ -109,7 +109,7 @@ class Surrogate:
         x = np.array([self.encoder.encode(one) for one in params], dtype=np.float32)
         # What `predict` of the forest does, without its checks of every tree, which take twenty times as long.
         flat = np.mean([tree.tree_.predict(x) for tree in self._trees.estimators_], axis=0)
-        return np.asarray(flat).reshape(len(params), 2, self.n_epochs)
+        return np.asarray(np.reshape(flat, (len(params), 2, self.n_epochs)))
 
     def arm(self, name: str) -> Array:
         """Return (2, n_epochs) of a reference arm: as trained where it lies outside the space."""
@@ -117,7 +117,7 @@ class Surrogate:
 
     def noise(self, rng: np.random.Generator) -> Array:
         """Draw (2, n_epochs): what a seed adds to the means."""
-        return self._deviations[rng.integers(len(self._deviations))].reshape(2, self.n_epochs)
+        return np.reshape(self._deviations[rng.integers(len(self._deviations))], (2, self.n_epochs))
 
 
 def _trees() -> ExtraTreesRegressor:
