@@ -34,6 +34,8 @@ _DPI = 110
 _CELL_WIDTH, _CELL_HEIGHTS = 1.25, (0.5, 2.5)
 _GAP, _ROW_GAP, _MARGIN = 0.07, 0.1, 0.1
 _NAMES, _TITLE, _CLASS, _BAR, _WORDS = 1.3, 0.28, 0.17, 0.09, 0.14
+# Labels of more parts are said without percentages, which the bar shows; letters for all names together.
+_MAX_WEIGHED, _LETTERS = 2, 20
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,8 @@ def _draw_label(axes: Axes, parts: Sequence[LabelPart]) -> None:
     for segment in label_bar(parts):
         axes.add_patch(Rectangle((segment.left, 0), segment.width, 1, color=segment.colour, lw=0))
     words = " + ".join(f"{_short(part.name, 9)} {100 * part.weight:.0f}%" for part in parts)
+    if len(parts) > _MAX_WEIGHED:
+        words = " + ".join(part.name[: _LETTERS // len(parts)] for part in parts)
     axes.text(0.5, -0.4, words, ha="center", va="top", fontsize=5.5, parse_math=False)
 
 

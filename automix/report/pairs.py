@@ -76,7 +76,7 @@ class MixedRow:
 
     Args:
         name: of the method.
-        images: (n, C, H, W) float32 in [0, 1].
+        images: (n, C, H, W) float32 in [0, 1]; fewer than pairs where a mixer appends fewer.
         labels: the pieces of each image's label, those of weight 0 left out; empty where no label belongs to it.
     """
 
@@ -161,10 +161,13 @@ def mixed_rows(
         batch = batch_for(mixer, images, pairs.labels, len(pairs.classes), model)
         plan = mixer.draw(batch, generator)
         mixed = mixer.apply(images, plan)
-        shown = (mixed.images[: len(pairs)] * std + mean).clamp(0, 1)
-        rows.append(MixedRow(title, shown, _labels(mixed, pairs)))
+        places = _places(mixed, pairs)
+        shown = (mixed.images[places.start : places.stop] * std + mean).clamp(0, 1)
+        rows.append(MixedRow(title, shown, _labels(mixed, pairs, places)))
         seen = looks(replace(branch, mixer=mixer), plan, mixed, batch, model, clean=pairs.images, shown=shown)
-        rows += [MixedRow(it.name, it.images, () if it.mixed is None else _labels(it.mixed, pairs)) for it in seen]
+        rows += [
+            MixedRow(it.name, it.images, () if it.mixed is None else _labels(it.mixed, pairs, places)) for it in seen
+        ]
     return rows
 
 
@@ -203,8 +206,14 @@ def given_pairs(mixer: Mixer, **slots: Component) -> Mixer:
     return always(mixer, pairing=_Given(), **slots) if isinstance(mixer, PairMixer) else mixer
 
 
-def _labels(mixed: MixedBatch, pairs: Pairs) -> tuple[tuple[LabelPart, ...], ...]:
-    return tuple(_label(mixed, row, pairs) for row in range(len(pairs)))
+def _places(mixed: MixedBatch, pairs: Pairs) -> range:
+    """Say which rows are shown: the own halves of the pairs, or what a mixer has appended to the batch."""
+    n, appended = len(pairs), range(len(pairs.images), len(mixed.images))
+    return appended[:n] or range(n)
+
+
+def _labels(mixed: MixedBatch, pairs: Pairs, places: range) -> tuple[tuple[LabelPart, ...], ...]:
+    return tuple(_label(mixed, row, pairs) for row in places)
 
 
 def _label(mixed: MixedBatch, row: int, pairs: Pairs) -> tuple[LabelPart, ...]:

@@ -43,6 +43,19 @@ def test_images_of_one_class_are_refused() -> None:
         choose_pairs(images(3), torch.zeros(3, dtype=torch.long), ("a",), 2)
 
 
+def test_what_a_method_appends_to_the_batch_is_shown_with_the_label_of_each_cell(host: PluginHost) -> None:
+    pairs = pairs_of(4, height=24, width=24)
+    document = PolicyDocument.of("splicemix", grids="2x2")
+    (row,) = mixed_rows(pairs, {"splicemix": document}, host.registry, plain(3))
+    assert len(row.images) == 2  # eight images, four to a picture
+    for image, parts in zip(row.images, row.labels, strict=True):
+        assert [part.weight for part in parts] == [0.25] * 4
+        corner = image[:, 0, 0]  # aligned corners: the first pixel of the first cell's image
+        firsts = [i for i in range(8) if torch.allclose(pairs.images[i, :, 0, 0], corner, atol=1e-5)]
+        assert pairs.class_of(firsts[0]) == parts[0].name
+    assert contact_sheet(pairs, {"splicemix": document}, host.registry, normalization=plain(3)).startswith(b"\x89PNG")
+
+
 def test_bar_is_divided_as_the_label_is() -> None:
     bar = label_bar([LabelPart("cat", 0.7, True), LabelPart("dog", 0.2, False), LabelPart("cat", 0.1, True)])
     assert [piece.width for piece in bar] == [0.7, 0.2, 0.1]
