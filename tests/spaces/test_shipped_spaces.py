@@ -52,8 +52,9 @@ def test_each_methods_published_default_can_be_enqueued(space: Space) -> None:
         assert space.suggest(FixedTrial(space.encode(default))) == default
 
 
-def test_the_default_space_takes_every_installed_method(default: Space, real_registry: Registry) -> None:
-    assert default.mixers == real_registry.names("mixer")
+def test_the_default_space_takes_every_installed_method(real_registry: Registry) -> None:
+    facts = Facts(num_classes=10, channels=3, image_size=(32, 32), batch_size=64)
+    assert compose(load_space("default"), real_registry, facts).mixers == real_registry.names("mixer")
 
 
 def test_encoding_a_proposal_gives_the_trials_parameters(default: Space) -> None:
