@@ -7,12 +7,10 @@ import math
 import pytest
 from search_fakes import make_config
 
-from automix.search.cost import Cost
-from automix.search.estimate import Estimator
-from automix.search.leaderboard import leaderboard
 from automix.goal import GOALS, goal_of
 from automix.search.cost import Cost
 from automix.search.estimate import Estimator
+from automix.search.leaderboard import leaderboard
 from automix.search.ledger import Proposal, SlotRecord, SlotState
 from automix.search.probe import MethodCost, Probe
 from automix.search.progress import progress_of
@@ -34,8 +32,6 @@ def test_a_diverged_logloss_ranks_behind_its_equals():
     assert [row.slot for row in leaderboard([slot(0, 0.5, math.nan), slot(1, 0.5, 9.0)])] == [1, 0]
 
 
-def test_unfinished_slots_come_last_without_a_rank():
-    slots = [
 def test_the_goal_ranks_whichever_way_it_is_better():
     slots = [slot(0, 0.9, 0.5, arm="none"), slot(1, 0.5, 0.3), slot(2, 0.7, math.nan)]
     rows = leaderboard(slots, GOALS["log_loss"])
@@ -49,6 +45,8 @@ def test_a_metric_that_nobody_has_ranks_nobody():
     assert [row.slot for row in leaderboard([slot(0, 0.5), slot(1, 0.6)], goal_of("max:missing"))] == [0, 1]
 
 
+def test_unfinished_slots_come_last_without_a_rank():
+    slots = [
         slot(0, None, state=SlotState.FAILED, error="no"),
         slot(1, 0.99, state=SlotState.PRUNED),
         slot(2, 0.99, state=SlotState.RUNNING),
