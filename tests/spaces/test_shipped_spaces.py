@@ -99,9 +99,7 @@ def test_the_vit_space_searches_label_rules_where_the_model_has_attention(real_r
     space = compose(load_space("vit"), real_registry, able)
     known = {"mixer": "cutmix", "branches": 1, "labels.cutmix": "tl_align", "stop": 1.0}
     names = dict.fromkeys(name for name in space.parameters if name.endswith(".cutmix"))
-    assert {"labels.cutmix", "update.cutmix", "depth.cutmix", "blend.cutmix", "attn.cutmix"} <= set(
-        names
-    )
+    assert {"labels.cutmix", "update.cutmix", "depth.cutmix", "blend.cutmix", "attn.cutmix"} <= set(names)
     trial = FixedTrial(
         {**known, "prob.cutmix": 1.0, "alpha.cutmix": 1.0}
         | dict.fromkeys(("update.cutmix", "depth.cutmix", "blend.cutmix"), 0.5)
