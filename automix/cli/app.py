@@ -27,6 +27,7 @@ _COMMANDS = {
     "leaderboard": "Show a study's ranking.",
     "compare": "Show two studies side by side.",
     "preview": "Draw your own images under every method.",
+    "gaze": "Hold the labels of policies against where people looked.",
     "methods": "List what is registered, or show one method's card.",
     "policy": "Show or validate a policy file.",
     "zoo": "Policies that won in earlier searches: list them, hand them on.",
