@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from automix.errors import StorageError, StudyError
+from automix.errors import StudyError
 from automix.search.folder import replace_text
 from automix.storage import Store
 from automix.zoo.document import ZooData, ZooDocument, ZooEntry, read_zoo
@@ -50,10 +50,7 @@ def export_zoo(store: Store, path: Path) -> ZooDocument:
     }
     entries = {winner.entry.entry_hash: winner.entry for winner in winners}
     zoo = ZooDocument(schema="automix.zoo/1", data_sets=tuple(data_sets.values()), entries=tuple(entries.values()))
-    try:
-        replace_text(path, zoo.to_json())
-    except OSError as err:
-        raise StorageError(f"Cannot write the zoo file {str(path)!r}: {err.strerror}.") from err
+    replace_text(path, zoo.to_json())
     return zoo
 
 

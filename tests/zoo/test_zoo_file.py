@@ -75,7 +75,7 @@ def test_nothing_to_export_is_said(other, tmp_path):
 
 
 def test_a_place_that_cannot_be_written_is_said(store, file):
-    with pytest.raises(StorageError, match="Cannot write the zoo file"):
+    with pytest.raises(StorageError, match=rf"Cannot make the folder {file}: File exists\. Choose another one\."):
         export_zoo(store, file / "below-a-file.json")
 
 
