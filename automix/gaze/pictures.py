@@ -35,10 +35,13 @@ def gaze_sheet(measured: Measured, classes: Sequence[str]) -> bytes:
     The yellow line parts what belongs more to the own image from what belongs more to others.
     """
     columns = [*((sample, "worst") for sample in measured.worst), *((sample, "best") for sample in measured.best)]
-    figure = Figure(figsize=(1.0 + _CELL * len(columns), 0.6 + _CELL * sum(_HEIGHTS)), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(1.0 + _CELL * len(columns), 0.6 + _CELL * sum(_HEIGHTS)), dpi=_DPI)
     FigureCanvasAgg(figure)
     figure.suptitle(f"{measured.name}: label against gaze (working definition)", fontsize=9, parse_math=False)
-    grid = figure.subplots(len(_ROWS), len(columns), squeeze=False, height_ratios=_HEIGHTS)
+    # Fixed margins: a layout that is solved for takes longer than all the rest.
+    left = 1.0 / figure.get_figwidth()
+    margins = {"left": left, "right": 0.995, "top": 0.92, "bottom": 0.01, "wspace": 0.06, "hspace": 0.06}
+    grid = figure.subplots(len(_ROWS), len(columns), squeeze=False, height_ratios=_HEIGHTS, gridspec_kw=margins)
     for column, (sample, kind) in enumerate(columns):
         _draw(list(grid[:, column]), sample, classes)
         grid[0, column].set_title(f"{kind}: {sample.value:.2f}", fontsize=8)

@@ -28,8 +28,7 @@ def synthetic(tmp_path: Path) -> Path:
 
 def test_policies_are_compared_and_results_written(cli: Callable[..., Any], synthetic: Path) -> None:
     policies = [part for name in ("cutmix", "none", "mixup") for part in ("--policy", name)]
-    asked = ("gaze", "--gaze", synthetic, *policies, *FEW)
-    outcome = cli(*asked)
+    outcome = cli("gaze", "--gaze", synthetic, *policies, *FEW)
     assert outcome.code == 0, outcome.err
     assert "mixes nothing" in outcome.out
     assert "have no gaze" in outcome.out
@@ -42,7 +41,6 @@ def test_policies_are_compared_and_results_written(cli: Callable[..., Any], synt
     rows = list(csv.DictReader(Path("automix-gaze/classes.csv").read_text().splitlines()))
     assert sum(int(row["samples"]) for row in rows if row["policy"] == "cutmix") == cutmix["samples"]
     assert [path.read_bytes()[1:4] for path in Path("automix-gaze").glob("*.png")] == [b"PNG", b"PNG"]
-    assert json.loads(cli(*asked, "--json").out) == book["policies"]
 
 
 def test_mixup_of_equal_gaze_is_consistent_and_a_rule_that_needs_a_model_is_refused(
