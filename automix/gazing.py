@@ -87,7 +87,7 @@ def gaze_report(
         )
     table = open_gaze(Path(gaze), images)
     sources = {entry.name: entry.obj for entry in host.registry.entries("data_source")}
-    opened = open_data(data, work=Path(work), sources=sources, image_size=image_size)
+    opened = open_data(data, work=Path(work), sources=sources, image_size=image_size).without_test()
     samples = open_source(data, Path(work), sources).read()
     mixes = {name: _policy(name, opened, seed, host) for name in policies}
     trained = None if model is None else _model(model, opened)

@@ -169,7 +169,9 @@ def test_goal_is_measured_on_fresh_seeds_and_decides(
     key = plan.goal.key
     best = max(verdict.arms, key=lambda arm: plan.goal.sort_key(mean(arm.val[key])))
     assert verdict.winner == best.name
-    assert all(len(arm.test[key]) == 2 for arm in verdict.arms)
+    looked_at = [arm for arm in verdict.arms if arm.test]  # the winner and the two references, nobody else
+    assert {"none", "timm_default", best.name} == {arm.name for arm in looked_at}
+    assert all(len(arm.test[key]) == 2 for arm in looked_at)
     if verdict.gain is not None:
         assert verdict.gain.is_by_image == by_image
     elif verdict.to_default:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from automix.errors import SettingError
 from automix.goal import Goal, measures_of
-from automix.mixing.random import seed_of
 from automix.search.ranks import RankCorrelation, rank_correlation
 
 if TYPE_CHECKING:
@@ -123,6 +122,7 @@ class Fidelity:
             return full
         from automix.data.dataset import Split
         from automix.data.splits import stratified_subset
+        from automix.mixing.random import seed_of
 
         train = full.splits["train"]
         n = max(full.num_classes, round(self.share * len(train)))

@@ -35,7 +35,8 @@ def test_json_is_all_there_is_on_standard_output(cli: Callable[..., Any], argume
 def test_everything_registered_is_listed_by_kind(cli: Callable[..., Any]) -> None:
     rows = json.loads(cli("methods", "list", "--json").out)
     assert {row["kind"] for row in rows} >= {"mixer", "ratio", "pairing", "labels", "guide", "input", "policy"}
-    assert {row["name"] for row in json.loads(cli("methods", "list", "--kind", "guide", "--json").out)} == {"saliency"}
+    guides = {"saliency", "self_attention", "cam", "top_down"}
+    assert {row["name"] for row in json.loads(cli("methods", "list", "--kind", "guide", "--json").out)} == guides
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])

@@ -138,13 +138,11 @@ def test_results_of_another_study_are_not_written_over(again: tuple[Path, Path])
     assert (out / "policy.yaml").read_bytes() == before
 
 
-def test_study_with_other_settings_or_plugins_is_refused_and_kept(again: tuple[Path, Path]) -> None:
+def test_study_with_other_settings_is_refused_and_kept(again: tuple[Path, Path]) -> None:
     work, out = again
     name = json.loads(run("status", "--work", work, "--json")[0])["study"]
     _, err = run(*SHORT, "--name", name, "--lr", "0.1", "--work", work, "--out", out, code=2)
     assert "`lr`" in one_line(err)
-    _, err = run(*SHORT, "--name", name, "--work", work, "--out", out, code=2, AUTOMIX_PLUGINS_BLOCK="automix_fmix")
-    assert "without mixer fmix" in one_line(err)
     assert len(json.loads(run("leaderboard", "--work", work, "--json")[0])) == 5
 
 

@@ -104,7 +104,7 @@ def assert_whole(study: Study, n_slots: int) -> None:
     assert sorted(trial.user_attrs["slot"] for trial in trials) == list(range(n_slots))
     for slot in study.ledger().slots().values():
         assert slot.state in (SlotState.COMPLETE, SlotState.PRUNED)
-        assert len(slot.curve) == (4 if slot.state is SlotState.COMPLETE else 3)
+        assert len(slot.curve) in ((4,) if slot.state is SlotState.COMPLETE else (2, 3))  # where trials are looked at
 
 
 def outcome(work: Path) -> list[tuple[object, ...]]:
