@@ -169,8 +169,8 @@ def test_goal_is_measured_on_fresh_seeds_and_decides(
     key = plan.goal.key
     best = max(verdict.arms, key=lambda arm: plan.goal.sort_key(mean(arm.val[key])))
     assert verdict.winner == best.name
-    looked_at = [arm for arm in verdict.arms if arm.test]  # the winner and the two references, nobody else
-    assert {"none", "timm_default", best.name} == {arm.name for arm in looked_at}
+    looked_at = [arm for arm in verdict.arms if arm.test]  # the winner and the references, nobody else
+    assert {"none", best.name} <= {arm.name for arm in looked_at} <= {"none", "timm_default", best.name}
     assert all(len(arm.test[key]) == 2 for arm in looked_at)
     if verdict.gain is not None:
         assert verdict.gain.is_by_image == by_image
