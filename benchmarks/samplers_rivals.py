@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ _TRIES = 8
 _STARTUP = 12
 
 
-class _Asker:
+class _Asker(ABC):
     """Asks a sampler of Optuna on a study in memory that is kept up to date."""
 
     def __init__(self, space: Space, seed: int) -> None:
@@ -51,8 +52,9 @@ class _Asker:
             distributions=trial.distributions,
         )
 
+    @abstractmethod
     def _sampler(self, history: Sequence[FrozenTrial], seed: int) -> BaseSampler:
-        raise NotImplementedError
+        """Make the sampler of one proposal."""
 
 
 class Chance(_Asker):
